@@ -1,0 +1,12 @@
+//! Who I am and whom I trust.
+//!
+//! A person is an Ed25519 key, the *identity*; it certifies that person's *devices*, each with keys of its own
+//! for the connection (transport), for signing, for sealing (X-Wing) and for the one thing a locked screen may
+//! still read (notice). Rights and verification are per identity; logs, seals and connections per device
+//! (format 2).
+//!
+//! Start with [`keys`], then [`certificate`]. This room does arithmetic only: it opens no file and no socket,
+//! and time and randomness come in as arguments.
+
+pub mod certificate;
+pub mod keys;

@@ -1,0 +1,5 @@
+//! Overread: second opinions between radiologists, peer to peer, from the terminal.
+
+pub mod encoding;
+pub mod identity;
+pub mod seal;

@@ -1,0 +1,10 @@
+//! What only members can read.
+//!
+//! Keys are derived with HKDF-SHA256, content is sealed with AES-256-GCM, secrets are handed to devices with
+//! HPKE over X-Wing (RFC 9180; hybrid against recordings kept for a quantum computer). No I/O: random bytes
+//! come in as an argument.
+//!
+//! [`chunk`] seals pieces of packed images.
+
+pub mod aead;
+pub mod chunk;
