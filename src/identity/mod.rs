@@ -5,8 +5,12 @@
 //! still read (notice). Rights and verification are per identity; logs, seals and connections per device
 //! (format 2).
 //!
-//! Start with [`keys`], then [`certificate`]. This room does arithmetic only: it opens no file and no socket,
-//! and time and randomness come in as arguments.
+//! Start with [`keys`], then [`certificate`]. This room does arithmetic only: it opens no file and no socket, and time
+//! and randomness come in as arguments.
 
 pub mod certificate;
 pub mod keys;
+pub mod recovery;
+pub mod stretch;
+pub mod wordlist;
+pub mod words;
