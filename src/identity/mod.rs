@@ -8,6 +8,7 @@
 //! Start with [`keys`], then [`certificate`]. This room does arithmetic only: it opens no file and no socket, and time
 //! and randomness come in as arguments.
 
+pub mod card;
 pub mod certificate;
 pub mod keys;
 pub mod recovery;
