@@ -13,5 +13,6 @@ pub mod certificate;
 pub mod keys;
 pub mod recovery;
 pub mod stretch;
+pub mod vault;
 pub mod wordlist;
 pub mod words;
