@@ -11,6 +11,7 @@
 pub mod card;
 pub mod certificate;
 pub mod keys;
+pub mod pairing;
 pub mod recovery;
 pub mod stretch;
 pub mod vault;
