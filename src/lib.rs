@@ -3,3 +3,4 @@
 pub mod encoding;
 pub mod identity;
 pub mod seal;
+pub mod store;
