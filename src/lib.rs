@@ -4,3 +4,4 @@ pub mod encoding;
 pub mod identity;
 pub mod seal;
 pub mod store;
+pub mod study;

@@ -1,0 +1,15 @@
+//! Studies: DICOM files in, de-identified, packed and sealed; and out again.
+//!
+//! ```text
+//! source -> part10 -> (de-identification) -> write -> packing -> object -> sink
+//!                     `--- import drives all of this, file by file ---'
+//! object -> packing -> export
+//! ```
+//!
+//! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
+//! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
+//! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
+//! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
+//! demo's patient. Nothing here knows a database, a socket or a case.
+
+pub mod packing;
