@@ -12,4 +12,10 @@
 //! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
+pub mod manifest;
+pub mod object;
+pub mod order;
 pub mod packing;
+pub mod part10;
+pub mod walk;
+pub mod write;
