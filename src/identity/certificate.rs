@@ -13,14 +13,17 @@ use crate::encoding::labels::SIGN_DEVICE_CERTIFICATE;
 use crate::encoding::time::Timestamp;
 use crate::encoding::to_bytes;
 
-/// The public keys of one device under its person's signature.
+/// The public keys of one device under its person's signature, and the device's own: without the second a
+/// person could claim another's device, and with it what that device wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub struct DeviceCertificate {
     #[n(0)]
     pub statement: DeviceStatement,
     #[n(1)]
-    signature: Signature,
+    by_identity: Signature,
+    #[n(2)]
+    by_device: Signature,
 }
 
 /// What a [`DeviceCertificate`] says.
@@ -53,8 +56,10 @@ impl DeviceCertificate {
             notice: device.notice.public(),
             certified: now,
         };
-        let signature = identity.sign(SIGN_DEVICE_CERTIFICATE, &to_bytes(&statement));
-        Self { statement, signature }
+        let bytes = to_bytes(&statement);
+        let by_identity = identity.sign(SIGN_DEVICE_CERTIFICATE, &bytes);
+        let by_device = device.signing.sign(SIGN_DEVICE_CERTIFICATE, &bytes);
+        Self { statement, by_identity, by_device }
     }
 
     /// Checks the signature and that every key in it can be used.
@@ -66,7 +71,9 @@ impl DeviceCertificate {
         if statement.sealing.to_hpke().is_none() || statement.notice.to_hpke().is_none() {
             return Err(CertificateError::UnusableKey);
         }
-        verify(&statement.identity.0, SIGN_DEVICE_CERTIFICATE, &to_bytes(statement), &self.signature)?;
+        let bytes = to_bytes(statement);
+        verify(&statement.identity.0, SIGN_DEVICE_CERTIFICATE, &bytes, &self.by_identity)?;
+        verify(&statement.device.0, SIGN_DEVICE_CERTIFICATE, &bytes, &self.by_device)?;
         Ok(())
     }
 
@@ -82,7 +89,7 @@ impl DeviceCertificate {
 /// Why a certificate is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
-    #[error("the device's certificate is not signed by its person")]
+    #[error("the device's certificate is not signed by its person and the device itself")]
     Signature(#[from] BadSignature),
     #[error("the certificate holds a weak key")]
     WeakKey(#[from] WeakKey),
@@ -119,5 +126,17 @@ mod tests {
         let mut weak = certificate();
         weak.statement.device = DeviceKey([0; 32]);
         assert_eq!(weak.verify(), Err(CertificateError::WeakKey(WeakKey)));
+    }
+
+    #[test]
+    fn nobody_certifies_a_device_that_does_not_agree() {
+        let mut rng = Seeded::new(2);
+        let (thief, owner) = (SigningSecret::random(&mut rng), SigningSecret::random(&mut rng));
+        let device = DeviceSecrets::random(&mut rng);
+        let honest = DeviceCertificate::issue(&owner, &device, Timestamp(5));
+        let mut stolen = honest.clone();
+        stolen.statement.identity = IdentityKey(thief.public());
+        stolen.by_identity = thief.sign(SIGN_DEVICE_CERTIFICATE, &to_bytes(&stolen.statement));
+        assert_eq!(stolen.verify(), Err(CertificateError::Signature(BadSignature)));
     }
 }

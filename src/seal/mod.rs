@@ -4,7 +4,9 @@
 //! HPKE over X-Wing (RFC 9180; hybrid against recordings kept for a quantum computer). No I/O: random bytes
 //! come in as an argument.
 //!
-//! [`chunk`] seals pieces of packed images.
+//! [`epoch`] hands the secret of a case's epoch to its readers and seals entries under it; [`chunk`] seals
+//! pieces of packed images.
 
 pub mod aead;
 pub mod chunk;
+pub mod epoch;

@@ -1,0 +1,3 @@
+//! The running program: owns vault, store and network; commands in, events out.
+
+pub mod api;
