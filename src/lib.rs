@@ -1,7 +1,9 @@
 //! Overread: second opinions between radiologists, peer to peer, from the terminal.
 
+pub mod case;
 pub mod encoding;
 pub mod identity;
+pub mod node;
 pub mod seal;
 pub mod store;
 pub mod study;

@@ -445,7 +445,7 @@ impl Content {
                 optional("context", &change.context)?;
                 optional("first report", &change.first_report)
             }
-            Self::StudyAdded(added) => added.head.check().map_err(|_| ContentError::Field("study head")),
+            Self::StudyAdded(added) => added.head.to_bytes().map(drop).map_err(|_| ContentError::Field("study head")),
             Self::StudyWithdrawn(withdrawn) => optional("reason", &withdrawn.reason),
             Self::Mark(mark) => mark.check(),
             Self::MarkDeleted(_) | Self::Unknown(_) => Ok(()),

@@ -46,69 +46,206 @@ impl Drop for Passphrase {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    Init { name: String, site: String, phone: Option<String> },
+    Init {
+        name: String,
+        site: String,
+        phone: Option<String>,
+    },
     /// Whether a home exists, is locked, and who it belongs to; needs no passphrase.
     Status,
-    VaultPassphrase { new: Passphrase },
-    VaultRecover { words: String, new: Passphrase, name: String, site: String },
+    VaultPassphrase {
+        new: Passphrase,
+    },
+    VaultRecover {
+        words: String,
+        new: Passphrase,
+        name: String,
+        site: String,
+    },
     RecoveryCode,
     /// The person typed back words of the recovery code: it is on paper.
-    ConfirmRecoveryCode { words: String },
+    ConfirmRecoveryCode {
+        words: String,
+    },
     Lock,
-    CardShow { who: Option<String> },
-    CardExport { path: PathBuf },
-    CardAdd { paths: Vec<PathBuf>, at: Vec<String> },
+    CardShow {
+        who: Option<String>,
+    },
+    CardExport {
+        path: PathBuf,
+    },
+    CardAdd {
+        paths: Vec<PathBuf>,
+        at: Vec<String>,
+    },
     CardList,
     /// Without `heard`: the words to read aloud. With it: whether what was heard is right.
-    CardVerify { who: String, heard: Option<String> },
-    CardName { who: String, alias: String },
-    CardBlock { who: String },
-    CardRemove { who: String },
+    CardVerify {
+        who: String,
+        heard: Option<String>,
+    },
+    CardName {
+        who: String,
+        alias: String,
+    },
+    CardBlock {
+        who: String,
+    },
+    CardRemove {
+        who: String,
+    },
     /// Opens the pairing door; events: [`Event::PairingOpen`], [`Event::ConfirmPerson`]; ends in [`Reply::Paired`].
     PairOpen,
-    PairJoin { code: String, at: Vec<String> },
+    PairJoin {
+        code: String,
+        at: Vec<String>,
+    },
     /// Answers [`Event::ConfirmPerson`].
-    Confirm { yes: bool },
+    Confirm {
+        yes: bool,
+    },
     Import(ImportRequest),
     StudyList,
-    StudyShow { study: String, identity: bool },
-    StudyRemove { study: String },
-    StudyReview { study: String, directory: PathBuf },
-    StudyInclude { study: String, series: Vec<String> },
-    StudyExport { study: String, directory: PathBuf },
+    StudyShow {
+        study: String,
+        identity: bool,
+    },
+    StudyRemove {
+        study: String,
+    },
+    StudyReview {
+        study: String,
+        directory: PathBuf,
+    },
+    StudyInclude {
+        study: String,
+        series: Vec<String>,
+    },
+    StudyExport {
+        study: String,
+        directory: PathBuf,
+    },
     /// One frame's values.
-    StudyImage { study: String, sop_instance_uid: String, frame: u32, values: PixelValues, window: Option<String> },
+    StudyImage {
+        study: String,
+        sop_instance_uid: String,
+        frame: u32,
+        values: PixelValues,
+        window: Option<String>,
+    },
     CaseNew(CaseNew),
     CaseList,
-    CaseShow { case: String },
-    CaseLog { case: String },
-    CaseAccept { case: String },
-    CaseEdit { case: String, change: CaseEdit },
-    CaseClose { case: String },
-    CaseReopen { case: String },
+    CaseShow {
+        case: String,
+    },
+    CaseLog {
+        case: String,
+    },
+    CaseAccept {
+        case: String,
+    },
+    CaseEdit {
+        case: String,
+        change: CaseEdit,
+    },
+    CaseClose {
+        case: String,
+    },
+    CaseReopen {
+        case: String,
+    },
     /// Deletes a case's pixels and entries here.
-    CasePurge { case: String },
-    CaseStudyAdd { case: String, study: String, prior: bool, other_patient: bool },
-    CaseStudyWithdraw { case: String, study: String, reason: Option<String> },
-    CaseMemberAdd { case: String, who: String, role: String, to_unverified: bool },
-    CaseMemberRemove { case: String, who: String },
-    CaseMemberRole { case: String, who: String, role: String },
-    MarkAdd { case: String, sop_instance_uid: String, frame: u32, kind: String, points: Vec<(f64, f64)>, label: Option<String>, text_checked: bool },
-    MarkList { case: String },
-    MarkRemove { mark: String },
-    OpinionTemplate { case: String },
-    OpinionSign { case: String, opinion: OpinionDraft, incomplete_ok: bool, text_checked: bool },
-    OpinionList { case: String },
+    CasePurge {
+        case: String,
+    },
+    CaseStudyAdd {
+        case: String,
+        study: String,
+        prior: bool,
+        other_patient: bool,
+    },
+    CaseStudyWithdraw {
+        case: String,
+        study: String,
+        reason: Option<String>,
+    },
+    CaseMemberAdd {
+        case: String,
+        who: String,
+        role: String,
+        to_unverified: bool,
+    },
+    CaseMemberRemove {
+        case: String,
+        who: String,
+    },
+    CaseMemberRole {
+        case: String,
+        who: String,
+        role: String,
+    },
+    MarkAdd {
+        case: String,
+        sop_instance_uid: String,
+        frame: u32,
+        kind: String,
+        points: Vec<(f64, f64)>,
+        label: Option<String>,
+        text_checked: bool,
+    },
+    MarkList {
+        case: String,
+    },
+    MarkRemove {
+        mark: String,
+    },
+    OpinionTemplate {
+        case: String,
+    },
+    OpinionSign {
+        case: String,
+        opinion: OpinionDraft,
+        incomplete_ok: bool,
+        text_checked: bool,
+    },
+    OpinionList {
+        case: String,
+    },
     /// Reads an opinion, which writes the receipt.
-    OpinionRead { opinion: String },
-    OpinionAddend { opinion: String, text: String, text_checked: bool },
-    Say { case: String, text: String, text_checked: bool },
+    OpinionRead {
+        opinion: String,
+    },
+    OpinionAddend {
+        opinion: String,
+        text: String,
+        text_checked: bool,
+    },
+    Say {
+        case: String,
+        text: String,
+        text_checked: bool,
+    },
     Sync,
-    Fetch { case: String, series: Vec<String>, key_images: bool },
-    BundlePack { recipients: Vec<String>, cases: Vec<String>, key_images: bool, path: PathBuf },
-    BundleShow { path: PathBuf },
-    BundleUnpack { path: PathBuf },
-    Verify { what: String },
+    Fetch {
+        case: String,
+        series: Vec<String>,
+        key_images: bool,
+    },
+    BundlePack {
+        recipients: Vec<String>,
+        cases: Vec<String>,
+        key_images: bool,
+        path: PathBuf,
+    },
+    BundleShow {
+        path: PathBuf,
+    },
+    BundleUnpack {
+        path: PathBuf,
+    },
+    Verify {
+        what: String,
+    },
     Doctor,
     /// Follows what happens: [`Event::Happened`] until the client leaves.
     Follow,
@@ -202,14 +339,35 @@ pub enum Answer {
 pub enum Event {
     Progress(Progress),
     /// The door is open: the line to read aloud and where it listens.
-    PairingOpen { code: String, addresses: Vec<String>, command: String },
+    PairingOpen {
+        code: String,
+        addresses: Vec<String>,
+        command: String,
+    },
     /// Answer with [`Request::Confirm`] on the same connection.
-    ConfirmPerson { name: String, site: String, fingerprint: String },
-    Delivery { case: String, member: String, state: String },
-    Ready { peer: String, addresses: Vec<String> },
+    ConfirmPerson {
+        name: String,
+        site: String,
+        fingerprint: String,
+    },
+    Delivery {
+        case: String,
+        member: String,
+        state: String,
+    },
+    Ready {
+        peer: String,
+        addresses: Vec<String>,
+    },
     /// One line of what the node does, for `node` and the log.
-    Happened { what: String, case: Option<String>, who: Option<String> },
-    Notice { text: String },
+    Happened {
+        what: String,
+        case: Option<String>,
+        who: Option<String>,
+    },
+    Notice {
+        text: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -497,10 +497,18 @@ fn mark_version(replaces: Option<MarkId>, column: f64) -> Content {
 fn study_added(seed: u8) -> Content {
     let key = Secret::new([seed; 32]);
     let study = StudyKey(key.duplicate()).study_id();
-    Content::StudyAdded(Box::new(StudyAdded {
-        study,
-        role: StudyRole::Index,
-        key,
-        head: crate::study::manifest::StudyHead::default(),
-    }))
+    Content::StudyAdded(Box::new(StudyAdded { study, role: StudyRole::Index, key, head: study_head() }))
+}
+
+fn study_head() -> crate::study::manifest::StudyHead {
+    crate::study::manifest::StudyHead {
+        study: "2.25.7".into(),
+        pseudonym: "P1".into(),
+        description: "CT CHEST".into(),
+        modalities: vec!["CT".into()],
+        body_parts: vec!["CHEST".into()],
+        shifted_day: Some(1),
+        left_out: 0,
+        series: Vec::new(),
+    }
 }
