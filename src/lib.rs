@@ -7,3 +7,4 @@ pub mod node;
 pub mod seal;
 pub mod store;
 pub mod study;
+pub mod sync;
