@@ -80,13 +80,16 @@ impl Frontier {
     }
 
     /// Replaces a device's heads; they are sorted here, and none at all removes the device.
+    ///
+    /// Devices beyond [`DEVICES_MAX`] and heads beyond [`HEADS_PER_DEVICE_MAX`] are not listed, so that what a member
+    /// floods a case with cannot make a message that others must refuse.
     pub fn set(&mut self, device: DeviceKey, mut heads: Vec<Head>) {
         heads.sort_unstable();
         heads.dedup();
         heads.truncate(HEADS_PER_DEVICE_MAX);
         if heads.is_empty() {
             self.devices.remove(&device);
-        } else {
+        } else if self.devices.len() < DEVICES_MAX || self.devices.contains_key(&device) {
             self.devices.insert(device, heads);
         }
     }
@@ -229,6 +232,21 @@ mod tests {
         assert_eq!(mine.from_answer(&[1, 0], vec![]), None, "too many bits");
         assert_eq!(mine.from_answer(&[1], vec![item(1, vec![head(1)])]), None, "matched and listed");
         assert_eq!(mine.from_answer(&[0], vec![item(2, vec![])]), None, "listed without heads");
+    }
+
+    #[test]
+    fn a_flood_of_devices_and_heads_still_gives_a_frontier_others_can_read() {
+        let mut frontier = Frontier::default();
+        for n in 0..DEVICES_MAX as u32 + 9 {
+            let mut device = [0; 32];
+            device[..4].copy_from_slice(&n.to_be_bytes());
+            let heads = (0..HEADS_PER_DEVICE_MAX as u64 + 9).map(|sequence| Head { sequence, id: EntryId([7; 32]) });
+            frontier.set(DeviceKey(device), heads.collect());
+        }
+        assert_eq!(frontier.len(), DEVICES_MAX);
+        let bytes = to_bytes(&frontier);
+        assert!(bytes.len() < crate::sync::message::FRAME_BYTES_MAX);
+        assert_eq!(from_bytes::<Frontier>(&bytes, bytes.len()), Ok(frontier));
     }
 
     #[test]
