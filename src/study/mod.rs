@@ -12,10 +12,14 @@
 //! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
+pub mod export;
+pub mod import;
 pub mod manifest;
 pub mod object;
 pub mod order;
 pub mod packing;
 pub mod part10;
+pub mod source;
+pub mod synthetic;
 pub mod walk;
 pub mod write;

@@ -55,9 +55,8 @@ proptest! {
         let at = at.index(packed.bytes.len());
         packed.bytes[at] ^= 1 << bit;
         // zstd ignores a few bits of its frame header; then the very same file must come out.
-        match unpack(&packed.bytes, packed.plain_bytes) {
-            Ok(file) => prop_assert_eq!(*blake3::hash(&file).as_bytes(), packed.plain_hash),
-            Err(_) => {}
+        if let Ok(file) = unpack(&packed.bytes, packed.plain_bytes) {
+            prop_assert_eq!(*blake3::hash(&file).as_bytes(), packed.plain_hash);
         }
     }
 }
