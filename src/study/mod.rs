@@ -23,3 +23,10 @@ pub mod source;
 pub mod synthetic;
 pub mod walk;
 pub mod write;
+//! DICOM in: what a study is on this machine, and what of it may leave.
+//!
+//! [`deidentify`] decides, attribute by attribute, what leaves and what stays; [`typed_text`] looks at what
+//! people type. Both are pure: no file, clock or random source; pixel data never enters them.
+
+pub mod deidentify;
+pub mod typed_text;
