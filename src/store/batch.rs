@@ -14,8 +14,12 @@ use crate::seal::chunk::CHUNK_BYTES_MAX;
 /// Longest stored entry in bytes: a `members` or `keys` entry (format 11).
 pub const STORED_ENTRY_BYTES_MAX: usize = 256 * 1024;
 
-/// Most chunk bytes in one batch. Callers cut long imports into batches, so that memory stays small.
-pub const BATCH_CHUNK_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Most chunk bytes in one batch.
+pub const BATCH_CHUNK_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Chunk bytes at which a caller with many chunks does well to commit: large enough that the disk and not the
+/// fsync counts, small enough that an entry behind it waits for some 20 ms only.
+pub const BATCH_CHUNK_BYTES_ADVISED: usize = 8 * 1024 * 1024;
 
 typed_id!(
     /// Chunks that are deleted together: one study's. An opaque name that shows as a folder name on disk.
@@ -150,7 +154,7 @@ impl Batch {
         self.operations.is_empty()
     }
 
-    /// Bytes of chunks in this batch, to know when to commit it ([`BATCH_CHUNK_BYTES_MAX`]).
+    /// Bytes of chunks in this batch, to know when to commit it ([`BATCH_CHUNK_BYTES_ADVISED`]).
     pub fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
     }
@@ -213,10 +217,13 @@ impl SealedBatch {
             .sum()
     }
 
-    pub(super) fn chunk_bytes(&self) -> usize {
+    /// Bytes this batch holds in memory, near enough.
+    pub(super) fn bytes(&self) -> usize {
         self.operations
             .iter()
             .map(|operation| match operation {
+                Operation::PutEntry(entry) => entry.bytes.len(),
+                Operation::PutRow { sealed, .. } => sealed.len(),
                 Operation::PutChunk { chunk, .. } => chunk.sealed.len(),
                 _ => 0,
             })

@@ -9,6 +9,7 @@
 //! commit): its checksums are not cryptographic, so redb warns of an attacker who chooses the stored bytes and
 //! the moment of a crash and the order of page writes; who can do all that on this machine needs no database.
 
+use std::io;
 use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use redb::{Builder, ReadTransaction, ReadableTable, Table as RedbTable, TableDef
 
 use super::batch::{ChunkGroup, Operation, SealedBatch};
 use super::error::StoreError;
-use super::home::private_options;
+use super::home::{UNFINISHED_SUFFIX, private_options, sync_parent};
 use super::row::ROW_NAME_BYTES;
 use super::segment::{Appender, Place};
 use crate::encoding::id::{CaseId, ChunkId};
@@ -73,7 +74,11 @@ pub(super) struct Database {
 impl Database {
     /// Opens or creates the database, with all its tables.
     pub(super) fn open(home: &Path, open_database: OpenDatabase) -> Result<Self, StoreError> {
-        let database = Self { path: home.join(DATABASE_FILE), open_database, open: RwLock::new(None) };
+        let path = home.join(DATABASE_FILE);
+        if !path.exists() {
+            create(&path, &open_database)?;
+        }
+        let database = Self { path, open_database, open: RwLock::new(None) };
         let format = database.write(create_tables)?;
         if format > STORE_FORMAT {
             return Err(StoreError::NewerFormat { found: format, known: STORE_FORMAT });
@@ -139,6 +144,23 @@ impl Database {
     fn close(&self) {
         *self.open.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Makes a new database beside its place and moves it there when it is whole: a file that was only begun is no
+/// database to redb, and would be taken for a damaged home.
+fn create(path: &Path, open_database: &OpenDatabase) -> Result<(), StoreError> {
+    let unfinished = path.with_file_name(format!("{DATABASE_FILE}{UNFINISHED_SUFFIX}"));
+    match std::fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let database = open_database(&unfinished)?;
+    let transaction = database.begin_write()?;
+    create_tables(&transaction)?;
+    transaction.commit()?;
+    database.close()?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(sync_parent(path)?)
 }
 
 /// redb promises that a file altered by others may panic rather than fail; the program goes on.

@@ -15,7 +15,7 @@ use crate::encoding::id::base32;
 use crate::encoding::random;
 
 /// How the name of a file that was not finished ends.
-const UNFINISHED_SUFFIX: &str = ".unfinished";
+pub(super) const UNFINISHED_SUFFIX: &str = ".unfinished";
 
 /// Makes sure that `home` is a folder only this user can enter, creating it if needed.
 ///

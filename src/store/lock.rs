@@ -50,15 +50,6 @@ impl HomeLock {
         sweep_unfinished(home).map_err(io)?;
         Ok(Self { file })
     }
-
-    /// The pid of the process that holds the lock of this home, if one does and has written it.
-    pub fn holder(home: &Path) -> Option<u32> {
-        let mut file = File::open(home.join(LOCK_FILE)).ok()?;
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => read_pid(&mut file),
-            _ => None,
-        }
-    }
 }
 
 impl Drop for HomeLock {
@@ -92,9 +83,7 @@ mod tests {
         let pid = std::process::id();
         assert!(matches!(refused, LockError::Held { pid: Some(held) } if held == pid));
         assert_eq!(refused.to_string(), format!("another overread (process {pid}) is running for this home"));
-        assert_eq!(HomeLock::holder(folder.path()), Some(pid));
         drop(lock);
-        assert_eq!(HomeLock::holder(folder.path()), None);
         HomeLock::take(folder.path()).unwrap();
     }
 

@@ -41,7 +41,10 @@ use std::thread::JoinHandle;
 
 use zeroize::Zeroizing;
 
-pub use batch::{BATCH_CHUNK_BYTES_MAX, Batch, ChunkGroup, STORED_ENTRY_BYTES_MAX, StoredEntry, VerifiedChunk};
+pub use batch::{
+    BATCH_CHUNK_BYTES_ADVISED, BATCH_CHUNK_BYTES_MAX, Batch, ChunkGroup, STORED_ENTRY_BYTES_MAX, StoredEntry,
+    VerifiedChunk,
+};
 pub use error::{HomeError, StoreError};
 pub use home::{prepare_home, write_private};
 pub use lock::{HomeLock, LockError};

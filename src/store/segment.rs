@@ -90,16 +90,18 @@ impl Segments {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
-        let mut record = vec![0; RECORD_HEADER_BYTES + place.bytes as usize];
-        match read_exact_at(&file, &mut record, place.offset) {
+        let (mut header, mut sealed) = ([0; RECORD_HEADER_BYTES], vec![0; place.bytes as usize]);
+        let after_header = place.offset.saturating_add(RECORD_HEADER_BYTES as u64);
+        let read = read_exact_at(&file, &mut header, place.offset)
+            .and_then(|()| read_exact_at(&file, &mut sealed, after_header));
+        match read {
             // Past the end of the file, or of what an offset can be.
             Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput) => {
                 return Ok(None);
             }
             read => read?,
         }
-        let sealed = record.split_off(RECORD_HEADER_BYTES);
-        let intact = record == record_header(id, sealed.len()) && ChunkId::of(&sealed) == id;
+        let intact = header == record_header(id, sealed.len()) && ChunkId::of(&sealed) == id;
         Ok(intact.then_some(sealed))
     }
 

@@ -5,13 +5,14 @@
 //! queue. If a commit of several batches fails, each is tried alone, so that one that does not fit the disk does
 //! not take the others with it.
 //!
-//! The queue is bounded: blocking callers wait for room in it, asynchronous ones for a permit.
+//! The queue is bounded in batches and in bytes: blocking callers wait for room in it, asynchronous ones for
+//! permits, one for each KiB.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::batch::SealedBatch;
 use super::error::StoreError;
@@ -19,8 +20,17 @@ use super::error::StoreError;
 /// Batches that may wait for blocking callers, and as many again for asynchronous ones.
 pub(super) const WAITING_BATCHES_MAX: usize = 64;
 
-/// Chunk bytes after which a commit takes no further batch, so that the first ones are answered in time.
-const COMMIT_CHUNK_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that may wait for blocking callers, and as many again for asynchronous ones.
+const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Bytes after which a commit takes no further batch, so that nobody waits long behind a study.
+const COMMIT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes one permit of an asynchronous caller stands for.
+const PERMIT_BYTES: usize = 1024;
+
+/// Fewest permits a batch takes: so many that not more than [`WAITING_BATCHES_MAX`] wait.
+const BATCH_PERMITS_MIN: usize = WAITING_BYTES_MAX / PERMIT_BYTES / WAITING_BATCHES_MAX;
 
 /// How a caller waits for the result of its batch.
 enum Answer {
@@ -38,12 +48,23 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
+    bytes: usize,
     closed: bool,
 }
 
 struct Job {
     batch: SealedBatch,
     answer: Answer,
+    /// Of an asynchronous caller: given back when the job is done, even if the caller has gone.
+    _permits: Option<OwnedSemaphorePermit>,
+}
+
+impl Waiting {
+    /// One batch always has room, however large, or it would wait for ever.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.jobs.is_empty()
+            || (self.jobs.len() < WAITING_BATCHES_MAX && self.bytes.saturating_add(bytes) <= WAITING_BYTES_MAX)
+    }
 }
 
 impl Answer {
@@ -61,7 +82,7 @@ impl Queue {
         Self {
             waiting: Mutex::new(Waiting::default()),
             changed: Condvar::new(),
-            permits: Arc::new(Semaphore::new(WAITING_BATCHES_MAX)),
+            permits: Arc::new(Semaphore::new(WAITING_BYTES_MAX / PERMIT_BYTES)),
         }
     }
 
@@ -69,21 +90,20 @@ impl Queue {
     pub(super) fn commit(&self, batch: SealedBatch) -> Result<(), StoreError> {
         let (answer, receiver) = sync_channel(1);
         let mut waiting = self.lock();
-        while waiting.jobs.len() >= WAITING_BATCHES_MAX && !waiting.closed {
+        while !waiting.closed && !waiting.has_room(batch.bytes()) {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        self.push(waiting, Job { batch, answer: Answer::Blocking(answer) })?;
+        self.push(waiting, Job { batch, answer: Answer::Blocking(answer), _permits: None })?;
         receiver.recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// Hands a batch over and waits for its answer. Once handed over it is written, whether or not anybody waits.
     pub(super) async fn commit_async(&self, batch: SealedBatch) -> Result<(), StoreError> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let permits = (batch.bytes() / PERMIT_BYTES).clamp(BATCH_PERMITS_MIN, WAITING_BYTES_MAX / PERMIT_BYTES) as u32;
+        let permits = Arc::clone(&self.permits).acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
         let (answer, receiver) = oneshot::channel();
-        self.push(self.lock(), Job { batch, answer: Answer::Async(answer) })?;
-        let result = receiver.await.unwrap_or(Err(StoreError::Closed));
-        drop(permit);
-        result
+        self.push(self.lock(), Job { batch, answer: Answer::Async(answer), _permits: Some(permits) })?;
+        receiver.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// No batch is taken any more; those that wait are still written.
@@ -97,6 +117,7 @@ impl Queue {
         if waiting.closed {
             return Err(StoreError::Closed);
         }
+        waiting.bytes = waiting.bytes.saturating_add(job.batch.bytes());
         waiting.jobs.push_back(job);
         self.changed.notify_all();
         Ok(())
@@ -112,15 +133,17 @@ impl Queue {
             waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let mut jobs = Vec::new();
-        let mut chunk_bytes = 0usize;
+        let mut bytes = 0usize;
         while let Some(job) = waiting.jobs.pop_front() {
-            chunk_bytes = chunk_bytes.saturating_add(job.batch.chunk_bytes());
-            if !jobs.is_empty() && chunk_bytes > COMMIT_CHUNK_BYTES_MAX {
+            let with_job = bytes.saturating_add(job.batch.bytes());
+            if !jobs.is_empty() && with_job > COMMIT_BYTES_MAX {
                 waiting.jobs.push_front(job);
                 break;
             }
+            bytes = with_job;
             jobs.push(job);
         }
+        waiting.bytes = waiting.bytes.saturating_sub(bytes);
         self.changed.notify_all();
         Some(jobs)
     }
@@ -162,7 +185,8 @@ mod tests {
 
     use super::*;
     use crate::encoding::id::ChunkId;
-    use crate::store::batch::Batch;
+    use crate::seal::chunk::CHUNK_BYTES_MAX;
+    use crate::store::batch::{Batch, ChunkGroup, VerifiedChunk};
 
     fn batch(number: u8) -> SealedBatch {
         let mut batch = Batch::new();
@@ -231,6 +255,71 @@ mod tests {
         assert!(matches!(queue.commit(batch(1)), Err(StoreError::Closed)));
         let later = futures::executor::block_on(queue.commit_async(batch(2)));
         assert!(matches!(later, Err(StoreError::Closed)));
+    }
+
+    #[test]
+    fn a_commit_takes_no_more_bytes_than_its_share() {
+        let sealed = vec![0; CHUNK_BYTES_MAX];
+        let chunk = VerifiedChunk::sealed_here(ChunkId::of(&sealed), sealed);
+        let large = || {
+            let mut batch = Batch::new();
+            batch.put_chunks(ChunkGroup([0; 32]), vec![chunk.clone(); COMMIT_BYTES_MAX / CHUNK_BYTES_MAX / 2]);
+            batch.seal(None).unwrap()
+        };
+        let queue = Queue::new();
+        let mut commits = Vec::new();
+        thread::scope(|scope| {
+            for _ in 0..5 {
+                let (queue, batch) = (&queue, large());
+                scope.spawn(move || queue.commit(batch));
+            }
+            while queue.lock().jobs.len() < WAITING_BYTES_MAX / (COMMIT_BYTES_MAX / 2) {
+                thread::yield_now();
+            }
+            assert_eq!(queue.lock().jobs.len(), 4, "the fifth waits for room");
+            scope.spawn(|| {
+                run(&queue, |batches| {
+                    commits.push(batches.len());
+                    if commits.iter().sum::<usize>() == 5 {
+                        queue.close();
+                    }
+                    Ok(())
+                });
+            });
+        });
+        assert!(commits.iter().all(|batches| *batches <= 2), "{commits:?}");
+        assert_eq!(queue.lock().bytes, 0);
+    }
+
+    #[test]
+    fn asynchronous_callers_are_bounded_and_a_caller_that_goes_away_is_written_all_the_same() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let queue = Arc::new(Queue::new());
+        let mut written = 0;
+        runtime.block_on(async {
+            let callers: Vec<_> = (0..WAITING_BATCHES_MAX as u8 + 5)
+                .map(|number| {
+                    let queue = Arc::clone(&queue);
+                    tokio::spawn(async move { queue.commit_async(batch(number)).await })
+                })
+                .collect();
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(queue.lock().jobs.len(), WAITING_BATCHES_MAX);
+            callers.iter().for_each(|caller| caller.abort());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(queue.permits.available_permits(), 0, "what waits to be written still takes room");
+        });
+        queue.close();
+        run(&queue, |batches| {
+            written += batches.len();
+            Ok(())
+        });
+        assert_eq!(written, WAITING_BATCHES_MAX);
+        assert_eq!(queue.permits.available_permits(), WAITING_BYTES_MAX / PERMIT_BYTES);
     }
 
     #[test]

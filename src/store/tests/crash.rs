@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::{chunk, entry, keys};
@@ -92,15 +92,30 @@ fn what_was_acknowledged_survives_kill_9() {
     );
 }
 
+#[test]
+fn a_home_killed_while_it_is_created_opens() {
+    let mut rng = Seeded::new(u64::from_le_bytes(random::bytes(&mut random::system())));
+    let mut begun = 0;
+    for _ in 0..ROUNDS {
+        let home = tempfile::tempdir().unwrap();
+        let mut child = start_child(home.path());
+        // Wait for its first file, so that the kill falls into the creation and not before it.
+        while std::fs::read_dir(home.path()).unwrap().next().is_none() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_micros(rng.below(12_000) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        begun += usize::from(!home.path().join("chunks").exists());
+        let store = Store::open(home.path(), keys()).unwrap();
+        assert_eq!(store.verify().unwrap().problems, []);
+    }
+    assert!(begun > 0, "no kill fell into the creation");
+}
+
 /// Lets a child write for a while after its first acknowledgement; what it acknowledged before it was killed.
 fn killed_child(home: &Path, after: Duration) -> Vec<(u8, u64)> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::crash::the_child_that_is_killed", "--nocapture"])
-        .env(HOME_VARIABLE, home)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = start_child(home);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
     let mut acknowledged: Vec<_> = lines.by_ref().find_map(|line| parse(&line)).into_iter().collect();
     assert!(!acknowledged.is_empty(), "the child ended before it wrote anything");
@@ -109,6 +124,16 @@ fn killed_child(home: &Path, after: Duration) -> Vec<(u8, u64)> {
     child.wait().unwrap();
     acknowledged.extend(lines.filter_map(|line| parse(&line)));
     acknowledged
+}
+
+fn start_child(home: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::crash::the_child_that_is_killed", "--nocapture"])
+        .env(HOME_VARIABLE, home)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// A line that the kill cut short is not an acknowledgement.

@@ -286,8 +286,8 @@ fn a_long_group_goes_on_in_further_segments() {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path());
     let pieces: Vec<_> = (0..260).map(|seed| chunk(seed, 256 * 1024)).collect();
-    for half in pieces.chunks(130) {
-        store.commit(batch(|b| b.put_chunks(GROUP, half.to_vec()))).unwrap();
+    for part in pieces.chunks(52) {
+        store.commit(batch(|b| b.put_chunks(GROUP, part.to_vec()))).unwrap();
     }
     assert!(store.shared.segments.path(GROUP, 1).exists());
     for piece in &pieces {
