@@ -8,4 +8,3 @@ pub mod seal;
 pub mod store;
 pub mod study;
 pub mod sync;
-pub mod study;

@@ -34,6 +34,7 @@ pub const DERIVE_PAIRING_SEAL: &str = "overread/1/derive/pairing-seal";
 pub const DERIVE_LIVE_KEY: &str = "overread/1/derive/live-key";
 pub const DERIVE_BUNDLE_KEY: &str = "overread/1/derive/bundle-key";
 pub const DERIVE_ROUND_COMMITMENT: &str = "overread/1/derive/round-commitment";
+pub const DERIVE_CHUNK_GROUP: &str = "overread/1/derive/chunk-group";
 
 // What an HPKE seal is bound to (the start of its `info` input, RFC 9180 §5).
 pub const SEAL_EPOCH: &str = "overread/1/seal/epoch";
@@ -75,6 +76,7 @@ const ALL: &[&str] = &[
     DERIVE_LIVE_KEY,
     DERIVE_BUNDLE_KEY,
     DERIVE_ROUND_COMMITMENT,
+    DERIVE_CHUNK_GROUP,
     SEAL_EPOCH,
     SEAL_NOTICE,
     SEAL_BUNDLE,

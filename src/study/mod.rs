@@ -1,17 +1,19 @@
 //! Studies: DICOM files in, de-identified, packed and sealed; and out again.
 //!
 //! ```text
-//! source -> part10 -> (de-identification) -> write -> packing -> object -> sink
-//!                     `--- import drives all of this, file by file ---'
+//! source -> part10 -> deidentify -> write -> packing -> object -> sink
+//!           `--- import drives all of this, file by file ---'
 //! object -> packing -> export
 //! ```
 //!
 //! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
+//! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people type,
 //! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
 //! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
+pub mod deidentify;
 pub mod export;
 pub mod import;
 pub mod manifest;
@@ -21,12 +23,6 @@ pub mod packing;
 pub mod part10;
 pub mod source;
 pub mod synthetic;
+pub mod typed_text;
 pub mod walk;
 pub mod write;
-//! DICOM in: what a study is on this machine, and what of it may leave.
-//!
-//! [`deidentify`] decides, attribute by attribute, what leaves and what stays; [`typed_text`] looks at what
-//! people type. Both are pure: no file, clock or random source; pixel data never enters them.
-
-pub mod deidentify;
-pub mod typed_text;

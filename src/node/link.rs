@@ -1,0 +1,807 @@
+//! The shell around the sync machine: frames to and from the network, entries and chunks to and from the store.
+//!
+//! The machine decides, this carries out ([`Node::carry_out_effects`]). Rights are checked here a second time, at the
+//! moment of sending: a chunk goes only to a device that is current in the case's fold and only while its study is
+//! not withdrawn. Received chunks go to one writer thread that makes many durable with one fsync and reports back;
+//! frames go to one task a peer and lane, so a slow line holds up nobody else.
+
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use minicbor::bytes::ByteVec;
+use tokio::sync::mpsc;
+
+use super::api::{Failure, FailureCode, Reply};
+use super::core::{Node, open_part};
+use super::home::Open;
+use super::rooms::{Answered, INVITED, Taken, stored};
+use crate::case::access::Role;
+use crate::case::entry::Entry;
+use crate::encoding::id::{CaseId, ChunkId, EntryId, StudyId};
+use crate::encoding::labels::DERIVE_CHUNK_GROUP;
+use crate::encoding::{from_bytes, to_bytes};
+use crate::identity::certificate::DeviceCertificate;
+use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret, TransportKey};
+use crate::net::beacon::{BeaconConfig, BeaconInterfaces, pair_secret};
+use crate::net::{
+    AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, listen_everywhere,
+};
+use crate::store::{Batch, ChunkGroup, Store, StoreError, Table, VerifiedChunk};
+use crate::sync::event::{Effect, Event as SyncEvent, Lane, Refusal, Standing, Stored, TimerKey};
+use crate::sync::frontier::Frontier;
+use crate::sync::machine::Machine;
+use crate::sync::message::{Chunk, Entries, List, Message};
+
+/// Frames on their way to one peer's lane; the machine keeps fewer in flight.
+const OUTGOING_MAX: usize = 1024;
+
+/// Chunks on their way to the disk, at most. The machine stops asking before.
+const STORING_CHUNKS_MAX: usize = 512;
+
+/// Chunks made durable in one go.
+const STORING_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longest frontier row that is read, in bytes.
+const FRONTIER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Network and sync machine of an open or locked node.
+pub(super) struct Link {
+    network: Network,
+    events: NetworkEvents,
+    machine: Machine,
+    started: Instant,
+    timers: BinaryHeap<Reverse<(Duration, TimerKey)>>,
+    outgoing: HashMap<(DeviceKey, Lane), mpsc::Sender<Outgoing>>,
+    to_store: mpsc::Sender<(CaseId, StudyId, ChunkId, Vec<u8>)>,
+    connected: BTreeMap<DeviceKey, Connected>,
+    shared: HashMap<(DeviceKey, CaseId), Standing>,
+}
+
+/// A device there is a session with.
+#[derive(Debug, Clone)]
+pub(super) struct Connected {
+    pub transport: TransportKey,
+    pub identity: IdentityKey,
+    pub path: Path,
+    pub address: Multiaddr,
+}
+
+/// A frame for one lane of a peer.
+enum Outgoing {
+    Message(Message),
+    /// Read from the store when its turn comes.
+    Chunk(CaseId, ChunkId),
+}
+
+/// What the node's own tasks report.
+pub(super) enum Inner {
+    Sent { peer: DeviceKey, lane: Lane, bytes: usize },
+    ChunkUnavailable { peer: DeviceKey, case: CaseId, chunk: ChunkId },
+    Durable { case: CaseId, chunk: ChunkId },
+    NotStored { chunk: ChunkId, full: bool },
+    /// A task finished; the node takes over what it made and answers.
+    Finished(Box<dyn FnOnce(&mut Node) -> Result<Reply, Failure> + Send>, mpsc::Sender<super::api::Answer>),
+    /// A pairing came to its end.
+    Paired(Box<super::pairing::Ended>),
+}
+
+impl Link {
+    fn start(
+        transport: SigningSecret,
+        listen: Vec<Multiaddr>,
+        beacon: Option<BeaconConfig>,
+        me: DeviceKey,
+        store: Arc<Store>,
+        inner: mpsc::Sender<Inner>,
+    ) -> Result<Self, Failure> {
+        let config = NetworkConfig { transport, listen, beacon, handshakes: HandshakeLimits::default() };
+        let (network, events) = Network::start(config, HashMap::new()).map_err(|error| {
+            Failure::new(FailureCode::Failed, format!("The network cannot start: {error}"))
+                .hint("Choose another address with --listen, or none at all.")
+        })?;
+        let (to_store, chunks) = mpsc::channel(STORING_CHUNKS_MAX);
+        std::thread::Builder::new()
+            .name("chunk-writer".into())
+            .spawn(move || write_chunks(&store, chunks, &inner))
+            .map_err(|error| Failure::new(FailureCode::Failed, format!("No thread for the disk: {error}")))?;
+        Ok(Self {
+            network,
+            events,
+            machine: Machine::new(me),
+            started: Instant::now(),
+            timers: BinaryHeap::new(),
+            outgoing: HashMap::new(),
+            to_store,
+            connected: BTreeMap::new(),
+            shared: HashMap::new(),
+        })
+    }
+
+    /// The next event of the network; never, while there is none.
+    pub async fn next_event(link: &mut Option<Self>) -> Option<NetworkEvent> {
+        match link {
+            Some(link) => match link.events.recv().await {
+                Some(event) => Some(event),
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
+        }
+    }
+
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((at, _))| self.started + *at)
+    }
+
+    pub async fn shutdown(self) {
+        self.network.shutdown().await;
+    }
+
+    pub fn connected(&self) -> &BTreeMap<DeviceKey, Connected> {
+        &self.connected
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+impl Node {
+    /// Starts the network unless it runs.
+    pub async fn connect(&mut self) -> Result<(), Failure> {
+        if self.link.is_some() {
+            return Ok(());
+        }
+        let listen: Vec<Multiaddr> = match self.options.listen.as_slice() {
+            [] => listen_everywhere(0),
+            given => given.iter().map(|address| parse_address(address)).collect::<Result<_, _>>()?,
+        };
+        let me = self.me()?;
+        let transport = SigningSecret::from_seed(me.vault.keys().device.transport.seed().duplicate());
+        let device = me.device();
+        let interfaces = if only_loopback(&listen) { BeaconInterfaces::Loopback } else { BeaconInterfaces::All };
+        let beacon = self.options.beacon.then(|| BeaconConfig { interfaces, ..BeaconConfig::default() });
+        let store = Arc::clone(self.store()?);
+        let link = Link::start(transport, listen, beacon, device, Arc::clone(&store), self.inner.clone())?;
+        self.link = Some(link);
+        self.restore_frontiers(&store).await;
+        self.update_gate().await;
+        self.want_everything().await;
+        Ok(())
+    }
+
+    async fn restore_frontiers(&mut self, store: &Store) {
+        let rows = store.rows(Table::Delivery).unwrap_or_default();
+        for row in rows {
+            let Some((device, case)) = row.key.split_at_checked(32) else { continue };
+            let (Ok(device), Ok(case)) = (device.try_into(), case.try_into()) else { continue };
+            if let Ok(frontier) = from_bytes::<Frontier>(&row.value, FRONTIER_BYTES_MAX) {
+                let (peer, case) = (DeviceKey(device), CaseId(case));
+                self.sync(SyncEvent::FrontierRestored { peer, case, frontier }).await;
+            }
+        }
+    }
+
+    pub async fn listen_addresses(&self) -> Vec<String> {
+        match &self.link {
+            Some(link) => {
+                let addresses = link.network.listen_addresses().await.unwrap_or_default();
+                addresses.iter().map(ToString::to_string).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Tells the machine something and carries out what it decides, until it decides nothing more.
+    pub async fn sync(&mut self, event: SyncEvent) {
+        let mut events = std::collections::VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let Some(link) = &mut self.link else { return };
+            let mut effects = Vec::new();
+            let now = link.started.elapsed();
+            link.machine.handle(event, now, &self.rooms.logs, &mut effects);
+            for effect in effects {
+                if let Some(event) = self.carry_out_effect(effect).await {
+                    events.push_back(event);
+                }
+            }
+        }
+    }
+
+    async fn carry_out_effect(&mut self, effect: Effect) -> Option<SyncEvent> {
+        match effect {
+            Effect::Send { peer, lane, message } => self.queue(peer, lane, Outgoing::Message(message)),
+            Effect::SendEntries { peer, case, ids } => {
+                let entries = self.entries_for(&peer, case, &ids);
+                match entries {
+                    Some(message) => self.queue(peer, Lane::Control, Outgoing::Message(message)),
+                    None => Some(SyncEvent::Sent { peer, lane: Lane::Control, bytes: 0 }),
+                }
+            }
+            Effect::SendChunk { peer, case, chunk } => {
+                let may = self.link.as_ref().is_some_and(|link| link.machine.may_send(&peer, &case));
+                if may && self.studies.may_serve(&mut self.rooms, case, chunk) {
+                    self.queue(peer, Lane::Bulk, Outgoing::Chunk(case, chunk))
+                } else {
+                    Some(SyncEvent::ChunkUnavailable { peer, case, chunk })
+                }
+            }
+            Effect::AcceptEntries { peer, case, entries } => Some(self.accept_entries(peer, case, entries).await),
+            Effect::StoreChunk { case, chunk, bytes } => {
+                let study = self.studies.study_of(&chunk);
+                let link = self.link.as_ref()?;
+                match study {
+                    // The writer thread depends on nothing here, so waiting for room cannot stand still.
+                    Some(study) => drop(link.to_store.send((case, study, chunk, bytes)).await),
+                    None => return Some(SyncEvent::ChunkNotStored { chunk }),
+                }
+                None
+            }
+            Effect::SetTimer { timer, at } => {
+                self.link.as_mut()?.timers.push(Reverse((at, timer)));
+                None
+            }
+            Effect::FrontierKnown { peer, case, frontier } => {
+                self.keep_frontier(peer, case, &frontier).await;
+                None
+            }
+            Effect::DeliveryChanged { .. } => {
+                self.serve_waiters().await;
+                None
+            }
+            Effect::Offered { peer, case } => self.offered(peer, case),
+            Effect::OwnLogAhead { case, sequence, .. } => {
+                tracing::error!(case = %case.short(), sequence, "a colleague holds entries of this device that are not here");
+                self.happened("own log ahead: this home was restored from a copy; it must become a new device", Some(case.to_string()), None);
+                None
+            }
+            Effect::Incomplete { case, why, .. } => {
+                self.happened(&format!("incomplete: {why:?}"), Some(case.to_string()), None);
+                None
+            }
+            Effect::LiveReceived { .. } => None,
+            Effect::CardsReceived { peer, cards } => {
+                self.cards_received(peer, cards).await;
+                None
+            }
+            Effect::Incompatible { version, .. } => {
+                self.happened(&format!("a colleague's program speaks format {version}"), None, None);
+                None
+            }
+            Effect::Breach { peer, case, what } => {
+                tracing::warn!(peer = %peer.short(), case = case.map(|case| case.short()), %what, "a peer broke the rules");
+                let who = self.device_owner(&peer);
+                self.happened(&format!("refused: {what}"), case.map(|case| case.to_string()), who);
+                None
+            }
+        }
+    }
+
+    fn queue(&mut self, peer: DeviceKey, lane: Lane, what: Outgoing) -> Option<SyncEvent> {
+        let nothing_sent = Some(SyncEvent::Sent { peer, lane, bytes: 0 });
+        let Some(link) = &mut self.link else { return nothing_sent };
+        let Some(connected) = link.connected.get(&peer) else { return nothing_sent };
+        let transport = connected.transport;
+        let Ok(store) = self.store.as_ref().map(Arc::clone).ok_or(()) else { return nothing_sent };
+        let sender = link.outgoing.entry((peer, lane)).or_insert_with(|| {
+            let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
+            tokio::spawn(send_frames(peer, transport, lane, outgoing, link.network.clone(), store, self.inner.clone()));
+            sender
+        });
+        match sender.try_send(what) {
+            Ok(()) => None,
+            Err(_) => nothing_sent,
+        }
+    }
+
+    /// Entries for a peer that may have them now.
+    fn entries_for(&self, peer: &DeviceKey, case: CaseId, ids: &[EntryId]) -> Option<Message> {
+        let link = self.link.as_ref()?;
+        let store = self.store.as_ref()?;
+        if !link.machine.may_send(peer, &case) {
+            return None;
+        }
+        let mut entries = Vec::with_capacity(ids.len());
+        for id in ids {
+            entries.push(ByteVec::from(store.entry(case, *id).ok()??));
+        }
+        Some(Message::Entries(Entries { case, entries: List(entries) }))
+    }
+
+    /// Verifies, accepts and stores entries from a peer; durable before anybody is told.
+    async fn accept_entries(&mut self, peer: DeviceKey, case: CaseId, entries: Vec<Vec<u8>>) -> SyncEvent {
+        let is_new_case = self.rooms.get(&case).is_none();
+        let mut stored_now = Stored::default();
+        let mut refused = None;
+        let mut batch = Batch::new();
+        let mut new: Vec<Box<Entry>> = Vec::new();
+        // Entries of devices that are out of the case wait here until a current member's entry cites them.
+        let mut aside: HashMap<EntryId, Vec<u8>> = HashMap::new();
+        for bytes in entries {
+            let mut pending = vec![bytes];
+            while let Some(bytes) = pending.pop() {
+                if let Some(id) = self.from_outsider(case, &bytes) {
+                    aside.insert(id, bytes);
+                    continue;
+                }
+                match self.rooms.take(case, &bytes) {
+                    Taken::New(entry) => {
+                        batch.put_entry(stored(case, &entry, bytes));
+                        stored_now.new.push(entry.id);
+                        new.push(entry);
+                    }
+                    Taken::Known(id) => stored_now.known.push(id),
+                    Taken::MissingCause => {
+                        match self.cited_outsiders(case, &bytes, &mut aside) {
+                            Some(cited) => {
+                                for cited in cited {
+                                    if let Taken::New(entry) = self.rooms.take(case, &cited) {
+                                        batch.put_entry(stored(case, &entry, cited));
+                                        stored_now.new.push(entry.id);
+                                        new.push(entry);
+                                    }
+                                }
+                                pending.push(bytes);
+                            }
+                            None => refused = Some(Refusal::MissingParent),
+                        }
+                    }
+                    Taken::Invalid(why) => {
+                        tracing::warn!(case = %case.short(), peer = %peer.short(), why, "an entry was refused");
+                        refused = Some(Refusal::Invalid);
+                    }
+                }
+                if refused.is_some() {
+                    break;
+                }
+            }
+            if refused.is_some() {
+                break;
+            }
+        }
+        if is_new_case && !stored_now.new.is_empty() {
+            if self.invites_me(&peer, case) {
+                // A locked node lists the invitation when it is opened again.
+                if self.is_open() {
+                    batch.put_row(Table::Invitation, &case.0, INVITED);
+                }
+            } else {
+                self.rooms.remove(&case);
+                return SyncEvent::EntriesRefused { peer, case, stored: Stored::default(), why: Refusal::Invalid };
+            }
+        }
+        if !batch.is_empty()
+            && let Err(error) = self.commit(batch).await
+        {
+            tracing::error!(what = error.what, "entries could not be stored");
+            if let Ok(store) = self.store().map(Arc::clone) {
+                let _ = self.rooms.reload(&store, case);
+                self.learn(case);
+            }
+            return SyncEvent::EntriesRefused { peer, case, stored: Stored::default(), why: Refusal::Full };
+        }
+        if !new.is_empty() {
+            self.learn(case);
+            self.case_changed(case, &new).await;
+        }
+        match refused {
+            Some(why) => SyncEvent::EntriesRefused { peer, case, stored: stored_now, why },
+            None => SyncEvent::EntriesAccepted { peer, case, stored: stored_now },
+        }
+    }
+
+    /// The id of an entry whose device is not current in the case and which is not here yet.
+    fn from_outsider(&self, case: CaseId, bytes: &[u8]) -> Option<EntryId> {
+        let room = &self.rooms.get(&case)?.room;
+        let parsed = crate::case::entry::ParsedEntry::parse(bytes).ok()?;
+        let entry = parsed.entry();
+        let device = entry.header.device;
+        let known_device = room.history().identity_of(device).is_some();
+        let gone = known_device && room.membership().current_device(&device).is_none();
+        let proves_fork = room.history().last_of(device).any(|last| {
+            let last = &room.history()[last].entry;
+            last.header.sequence >= entry.header.sequence && last.id != entry.id
+        });
+        (gone && !proves_fork && room.history().index_of(&entry.id).is_none()).then_some(entry.id)
+    }
+
+    /// Entries set aside that this one's causes need, in causal order; `None` if others are missing too.
+    fn cited_outsiders(
+        &self,
+        case: CaseId,
+        bytes: &[u8],
+        aside: &mut HashMap<EntryId, Vec<u8>>,
+    ) -> Option<Vec<Vec<u8>>> {
+        let history = self.rooms.get(&case)?.room.history();
+        let parsed = crate::case::entry::ParsedEntry::parse(bytes).ok()?;
+        let mut order = Vec::new();
+        let mut open = history.missing_causes(parsed.entry());
+        while let Some(id) = open.pop() {
+            let cited = aside.remove(&id)?;
+            let parsed = crate::case::entry::ParsedEntry::parse(&cited).ok()?;
+            open.extend(history.missing_causes(parsed.entry()));
+            order.push(cited);
+        }
+        order.reverse();
+        (!order.is_empty()).then_some(order)
+    }
+
+    /// Opens what came in, if the vault is open.
+    pub fn learn(&mut self, case: CaseId) {
+        if let (Some(open), Some(case)) = (open_part(&self.phase), self.rooms.get_mut(&case)) {
+            case.room.learn(&open.author());
+        }
+    }
+
+    /// A peer speaks of a case that is not here: taken as an invitation if a colleague of mine sends it.
+    fn offered(&mut self, peer: DeviceKey, case: CaseId) -> Option<SyncEvent> {
+        if self.rooms.get(&case).is_some() {
+            return None;
+        }
+        let identity = self.link.as_ref()?.connected.get(&peer)?.identity;
+        let colleague = self.open_part()?.people.get(&identity)?;
+        if colleague.is_blocked() {
+            return None;
+        }
+        self.link.as_mut()?.shared.insert((peer, case), Standing::InvitedMe);
+        Some(SyncEvent::Share { peer, case, standing: Standing::InvitedMe })
+    }
+
+    /// Whether a case that just arrived names this device and comes from a colleague.
+    fn invites_me(&self, peer: &DeviceKey, case: CaseId) -> bool {
+        let Some(open) = self.rooms.get(&case) else { return false };
+        let Some(me) = self.my_device() else { return false };
+        let membership = open.room.membership();
+        let from_member = membership.current_device(peer).is_some();
+        from_member && membership.current_device(&me).is_some()
+    }
+
+    pub fn my_device(&self) -> Option<DeviceKey> {
+        match self.open_part() {
+            Some(open) => Some(open.device()),
+            None => self.locked_part().map(|locked| locked.certificate.device()),
+        }
+    }
+
+    /// What follows from new entries: gate, shares, deletions, wants, notices.
+    pub async fn case_changed(&mut self, case: CaseId, new: &[Box<Entry>]) {
+        let access_changed = new.iter().any(|entry| entry.body.access().is_some());
+        if access_changed {
+            self.update_gate().await;
+        }
+        if self.is_open() {
+            self.delete_withdrawn(case).await;
+            self.want(case).await;
+            self.happened("entries", Some(case.to_string()), None);
+        } else {
+            self.show_notices(new);
+        }
+        self.serve_waiters().await;
+    }
+
+    /// A locked screen may say the urgency of what came, and nothing else.
+    fn show_notices(&mut self, new: &[Box<Entry>]) {
+        let Some(locked) = self.locked_part() else { return };
+        let me = locked.certificate.device();
+        let mut urgent = Vec::new();
+        for entry in new {
+            let Some(notice) = entry.body.notices().iter().find(|notice| notice.device == me) else { continue };
+            let context = crate::seal::epoch::NoticeContext {
+                case: entry.header.sealing_case(),
+                salt: &entry.header.salt.0,
+                device: me,
+            };
+            if let Ok(class) = crate::seal::epoch::open_notice(&notice.sealed, context, &locked.notice) {
+                urgent.push(class);
+            }
+        }
+        if let Some(class) = urgent.iter().max() {
+            let word = match class {
+                2 => "STAT from a colleague",
+                1 => "urgent from a colleague",
+                _ => "a new case from a colleague",
+            };
+            self.happened(word, None, None);
+        }
+    }
+
+    /// Who may connect: devices of colleagues who are not blocked, and of current members of accepted cases.
+    pub async fn update_gate(&mut self) {
+        let Some(me) = self.my_device() else { return };
+        let mut admitted: HashMap<TransportKey, AdmittedPeer> = HashMap::new();
+        let mut blocked: HashSet<IdentityKey> = HashSet::new();
+        if let Some(open) = self.open_part() {
+            for colleague in open.people.iter() {
+                if colleague.is_blocked() {
+                    blocked.insert(colleague.identity());
+                    continue;
+                }
+                let addresses: Vec<Multiaddr> =
+                    colleague.addresses().filter_map(|address| address.parse().ok()).collect();
+                for certificate in colleague.card().devices() {
+                    admitted.insert(certificate.statement.transport, admit(open, certificate, addresses.clone()));
+                }
+            }
+            for (_, case) in self.rooms.iter().filter(|(_, case)| case.answered == Answered::Accepted) {
+                for (identity, member) in case.room.membership().members() {
+                    if blocked.contains(&identity) {
+                        continue;
+                    }
+                    for certificate in member.devices.values().filter(|certificate| certificate.device() != me) {
+                        let transport = certificate.statement.transport;
+                        admitted.entry(transport).or_insert_with(|| admit(open, certificate, Vec::new()));
+                    }
+                }
+            }
+        }
+        // Locked, the gate stays as it was, less those whom entries have removed since.
+        if self.is_open()
+            && let Some(link) = &self.link
+        {
+            let _ = link.network.set_admitted(admitted).await;
+        }
+        self.update_shares().await;
+    }
+
+    /// Tells the machine which cases each connected device shares with this one.
+    async fn update_shares(&mut self) {
+        let Some(link) = &self.link else { return };
+        let me = self.my_device();
+        let mut now: HashMap<(DeviceKey, CaseId), Standing> = HashMap::new();
+        for (peer, connected) in &link.connected {
+            let blocked = self
+                .open_part()
+                .and_then(|open| open.people.get(&connected.identity))
+                .is_some_and(|colleague| colleague.is_blocked());
+            for (case, open) in self.rooms.iter().filter(|_| !blocked) {
+                let membership = open.room.membership();
+                let my_role = me.and_then(|me| membership.current_device(&me));
+                let (Some((_, role, _)), Some(_)) = (membership.current_device(peer), my_role) else { continue };
+                let standing = match (open.answered, role) {
+                    (Answered::Invited, _) => Standing::InvitedMe,
+                    (Answered::Accepted, Role::Courier) => Standing::Courier,
+                    (Answered::Accepted, _) => Standing::FullMember,
+                };
+                now.insert((*peer, *case), standing);
+            }
+        }
+        let before = match &mut self.link {
+            Some(link) => std::mem::replace(&mut link.shared, now.clone()),
+            None => return,
+        };
+        for (peer, case) in before.keys().filter(|key| !now.contains_key(*key)) {
+            // An offered case that has not arrived yet stays shared.
+            if self.rooms.get(case).is_some() {
+                self.sync(SyncEvent::Revoke { peer: *peer, case: *case }).await;
+            } else if let Some(link) = &mut self.link {
+                link.shared.insert((*peer, *case), Standing::InvitedMe);
+            }
+        }
+        for ((peer, case), standing) in now {
+            if before.get(&(peer, case)) != Some(&standing) {
+                self.sync(SyncEvent::Share { peer, case, standing }).await;
+            }
+        }
+    }
+
+    /// Something happened on the network.
+    pub async fn network_event(&mut self, event: Option<NetworkEvent>) {
+        match event {
+            Some(NetworkEvent::Connected { peer, path, address, .. }) => self.connected(peer, path, address).await,
+            Some(NetworkEvent::Disconnected { peer, why, .. }) => self.disconnected(peer, &why.to_string()).await,
+            Some(NetworkEvent::Frame { peer, bytes, .. }) => {
+                if let Some(device) = self.device_of(&peer) {
+                    self.sync(SyncEvent::Received { peer: device, frame: bytes }).await;
+                }
+            }
+            Some(NetworkEvent::Refused { address, why }) => {
+                tracing::warn!(%address, %why, "the gate refused a connection");
+            }
+            Some(NetworkEvent::ListenAddress(address)) => tracing::info!(%address, "listening"),
+            Some(NetworkEvent::ListenAddressGone(address)) => tracing::info!(%address, "no longer listening"),
+            Some(NetworkEvent::Writable { .. } | NetworkEvent::Seen { .. }) | None => {}
+        }
+    }
+
+    async fn connected(&mut self, transport: TransportKey, path: Path, address: Multiaddr) {
+        let Some((identity, device)) = self.whose(&transport) else { return };
+        if let Some(link) = &mut self.link {
+            link.outgoing.retain(|(peer, _), _| *peer != device);
+            link.shared.retain(|(peer, _), _| *peer != device);
+            link.connected.insert(device, Connected { transport, identity, path, address });
+        }
+        self.sync(SyncEvent::Connected { peer: device }).await;
+        self.update_shares().await;
+        let who = self.device_owner(&device);
+        self.happened("connected", None, who);
+        self.serve_waiters().await;
+    }
+
+    async fn disconnected(&mut self, transport: TransportKey, why: &str) {
+        let Some(device) = self.device_of(&transport) else { return };
+        if let Some(link) = &mut self.link {
+            link.connected.remove(&device);
+            link.outgoing.retain(|(peer, _), _| *peer != device);
+            link.shared.retain(|(peer, _), _| *peer != device);
+        }
+        self.sync(SyncEvent::Disconnected { peer: device }).await;
+        let who = self.device_owner(&device);
+        tracing::info!(why, "a session ended");
+        self.happened("disconnected", None, who);
+    }
+
+    fn device_of(&self, transport: &TransportKey) -> Option<DeviceKey> {
+        let connected = self.link.as_ref()?.connected.iter();
+        connected.filter(|(_, connected)| connected.transport == *transport).map(|(device, _)| *device).next()
+    }
+
+    /// The person and device behind a transport key: a colleague's, or a fellow member's.
+    fn whose(&self, transport: &TransportKey) -> Option<(IdentityKey, DeviceKey)> {
+        if let Some((colleague, certificate)) = self.open_part().and_then(|open| open.people.admitted(transport)) {
+            return Some((colleague.identity(), certificate.device()));
+        }
+        self.rooms.iter().find_map(|(_, case)| {
+            let members = case.room.membership().members().into_iter();
+            let mut devices = members.flat_map(|(identity, member)| {
+                member.devices.into_values().map(move |certificate| (identity, certificate))
+            });
+            let found = devices.find(|(_, certificate)| certificate.statement.transport == *transport);
+            found.map(|(identity, certificate)| (identity, certificate.device()))
+        })
+    }
+
+    /// What people call the owner of a device.
+    pub fn device_owner(&self, device: &DeviceKey) -> Option<String> {
+        let identity = self.link.as_ref()?.connected.get(device)?.identity;
+        Some(self.open_part()?.name_of(&identity, None))
+    }
+
+    /// One of the node's own tasks reports.
+    pub async fn inner_message(&mut self, message: Inner) {
+        match message {
+            Inner::Sent { peer, lane, bytes } => self.sync(SyncEvent::Sent { peer, lane, bytes }).await,
+            Inner::ChunkUnavailable { peer, case, chunk } => {
+                self.sync(SyncEvent::ChunkUnavailable { peer, case, chunk }).await;
+            }
+            Inner::Durable { case, chunk } => {
+                self.sync(SyncEvent::ChunkDurable { chunk }).await;
+                self.chunk_arrived(case, chunk).await;
+            }
+            Inner::NotStored { chunk, full } => {
+                if full {
+                    self.happened("the disk is full: the transfer stopped, everything received is kept", None, None);
+                }
+                self.sync(SyncEvent::ChunkNotStored { chunk }).await;
+            }
+            Inner::Finished(take_over, answers) => {
+                let answer = match take_over(self) {
+                    Ok(reply) => super::api::Answer::Done(Box::new(reply)),
+                    Err(failure) => super::api::Answer::Failed(failure),
+                };
+                super::core::answer(&answers, answer).await;
+            }
+            Inner::Paired(ended) => self.pairing_ended(*ended).await,
+        }
+    }
+
+    pub async fn link_timers(&mut self) {
+        loop {
+            let due = match &mut self.link {
+                Some(link) => {
+                    let now = link.started.elapsed();
+                    match link.timers.peek() {
+                        Some(Reverse((at, _))) if *at <= now => link.timers.pop().map(|Reverse((_, timer))| timer),
+                        _ => None,
+                    }
+                }
+                None => None,
+            };
+            let Some(timer) = due else { return };
+            self.sync(SyncEvent::Timer(timer)).await;
+        }
+    }
+
+    async fn keep_frontier(&mut self, peer: DeviceKey, case: CaseId, frontier: &Frontier) {
+        if !self.is_open() {
+            return; // rows are sealed; the next connection tells it again
+        }
+        let mut batch = Batch::new();
+        batch.put_row(Table::Delivery, &[peer.0, case.0].concat(), &to_bytes(frontier));
+        if let Err(failure) = self.commit(batch).await {
+            tracing::warn!(what = failure.what, "a frontier was not kept");
+        }
+    }
+
+    /// Notes where a colleague's device is, and tries there.
+    pub async fn add_address(&self, transport: TransportKey, address: Multiaddr) {
+        if let Some(link) = &self.link {
+            let _ = link.network.add_address(transport, address).await;
+        }
+    }
+}
+
+fn admit(open: &Open, certificate: &DeviceCertificate, addresses: Vec<Multiaddr>) -> AdmittedPeer {
+    let ours = &open.vault.keys().device.notice;
+    AdmittedPeer { addresses, pair_secret: pair_secret(ours, &certificate.statement.notice).ok() }
+}
+
+/// Reads an address a person typed in full.
+pub(super) fn parse_address(text: &str) -> Result<Multiaddr, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(FailureCode::WrongUse, format!("{text} is no address."))
+            .hint("Write it like /ip4/192.168.1.20/tcp/4001, or 192.168.1.20:4001 where a colleague's is meant.")
+    })
+}
+
+fn only_loopback(listen: &[Multiaddr]) -> bool {
+    !listen.is_empty() && listen.iter().all(|address| crate::net::path_of(address) == Some(Path::Loopback))
+}
+
+/// Sends frames of one lane of one session until it ends.
+async fn send_frames(
+    peer: DeviceKey,
+    transport: TransportKey,
+    lane: Lane,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    network: Network,
+    store: Arc<Store>,
+    inner: mpsc::Sender<Inner>,
+) {
+    let net_lane = match lane {
+        Lane::Control => crate::net::Lane::Control,
+        Lane::Bulk => crate::net::Lane::Bulk,
+    };
+    while let Some(what) = outgoing.recv().await {
+        let message = match what {
+            Outgoing::Message(message) => message,
+            Outgoing::Chunk(case, chunk) => match store.read_chunk(chunk) {
+                Ok(Some(bytes)) => Message::Chunk(Chunk { case, id: chunk, bytes: ByteVec::from(bytes) }),
+                Ok(None) | Err(_) => {
+                    let _ = inner.send(Inner::ChunkUnavailable { peer, case, chunk }).await;
+                    continue;
+                }
+            },
+        };
+        let frame = message.into_frame().into_vec();
+        let bytes = frame.len();
+        let sent = network.send(transport, net_lane, frame).await.is_ok();
+        let _ = inner.send(Inner::Sent { peer, lane, bytes: if sent { bytes } else { 0 } }).await;
+    }
+}
+
+/// Makes received chunks durable, many with one fsync, until the node ends.
+fn write_chunks(
+    store: &Store,
+    mut chunks: mpsc::Receiver<(CaseId, StudyId, ChunkId, Vec<u8>)>,
+    inner: &mpsc::Sender<Inner>,
+) {
+    while let Some(first) = chunks.blocking_recv() {
+        let mut batch = Batch::new();
+        let mut names = Vec::new();
+        let mut next = Some(first);
+        while let Some((case, study, chunk, bytes)) = next {
+            // The machine has checked the name against the bytes; this is the place that must not trust it.
+            if let Some(verified) = VerifiedChunk::check(chunk, bytes) {
+                batch.put_chunk(chunk_group(&study), verified);
+                names.push((case, chunk));
+            }
+            next = if batch.chunk_bytes() < STORING_BATCH_BYTES { chunks.try_recv().ok() } else { None };
+        }
+        let stored = store.commit(batch);
+        for (case, chunk) in names {
+            let message = match &stored {
+                Ok(()) => Inner::Durable { case, chunk },
+                Err(error) => Inner::NotStored { chunk, full: matches!(error, StoreError::Full) },
+            };
+            if inner.blocking_send(message).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The group under which a study's chunks are stored: says nothing of the study.
+pub(super) fn chunk_group(study: &StudyId) -> ChunkGroup {
+    ChunkGroup(blake3::derive_key(DERIVE_CHUNK_GROUP, &study.0))
+}

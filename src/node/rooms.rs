@@ -1,0 +1,243 @@
+//! The cases of this home in memory, and how entries get into them.
+//!
+//! Every entry, from whomever and by whatever way, goes through [`Rooms::take`]: read, verified, accepted by its
+//! case's history, indexed for the sync machine. The caller then makes it durable, and only after that anybody is
+//! told. If it cannot be stored, the case is read from disk again, so memory never knows more than the disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::api::{Failure, FailureCode};
+use super::home::{Open, store_failure};
+use crate::case::access::Role;
+use crate::case::entry::{Entry, EntryError, SignedEntry};
+use crate::case::history::{Acceptance, Refusal};
+use crate::case::room::{Room, Written};
+use crate::case::state::CaseState;
+use crate::encoding::id::{CaseId, EntryId};
+use crate::identity::keys::DeviceKey;
+use crate::store::{Batch, Store, StoredEntry, Table};
+use crate::sync::log::{CaseLog, IndexEntry};
+
+/// A case of this home.
+pub(super) struct OpenCase {
+    pub room: Room,
+    pub answered: Answered,
+    state: Option<Arc<CaseState>>,
+}
+
+/// Whether the person has opened, answered or fetched the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// Listed; entries are taken up to a limit, no images.
+    Invited,
+    Accepted,
+}
+
+/// All cases of this home.
+#[derive(Default)]
+pub(super) struct Rooms {
+    cases: BTreeMap<CaseId, OpenCase>,
+    /// What the sync machine reads.
+    pub logs: BTreeMap<CaseId, CaseLog>,
+}
+
+/// What became of one entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    New(Box<Entry>),
+    Known(EntryId),
+    /// Its causes are not here.
+    MissingCause,
+    /// It does not hold.
+    Invalid(String),
+}
+
+impl Rooms {
+    /// Reads every case from the store. Without keys (locked) the clear parts still fold.
+    pub fn load(store: &Store) -> Result<Self, Failure> {
+        let mut rooms = Self::default();
+        for (case, _) in store.cases().map_err(store_failure)? {
+            rooms.reload(store, case)?;
+        }
+        Ok(rooms)
+    }
+
+    /// Reads one case from the store again.
+    pub fn reload(&mut self, store: &Store, case: CaseId) -> Result<(), Failure> {
+        self.cases.remove(&case);
+        self.logs.remove(&case);
+        for entry in store.entries(case).map_err(store_failure)? {
+            match self.take(case, &entry.bytes) {
+                Taken::New(_) | Taken::Known(_) => {}
+                Taken::MissingCause | Taken::Invalid(_) => {
+                    tracing::error!(case = %case.short(), "a stored entry does not hold");
+                    return Err(damaged(case));
+                }
+            }
+        }
+        let answered = match store.is_locked() {
+            true => Answered::Accepted,
+            false => match store.row(Table::Invitation, &case.0).map_err(store_failure)? {
+                Some(row) if row.as_slice() == INVITED => Answered::Invited,
+                _ => Answered::Accepted,
+            },
+        };
+        if let Some(open) = self.cases.get_mut(&case) {
+            open.answered = answered;
+        }
+        Ok(())
+    }
+
+    /// Takes the keys in: everything that can be opened is opened when it is next looked at.
+    pub fn unlock(&mut self, open: &Open) {
+        for case in self.cases.values_mut() {
+            case.room.learn(&open.author());
+            case.state = None;
+        }
+    }
+
+    /// Forgets every key and everything opened.
+    pub fn lock(&mut self) {
+        for case in self.cases.values_mut() {
+            case.room.forget();
+            case.state = None;
+        }
+    }
+
+    /// Reads, verifies and accepts one entry. It is not durable yet.
+    pub fn take(&mut self, case: CaseId, bytes: &[u8]) -> Taken {
+        let signed = match SignedEntry::read(bytes) {
+            Ok(signed) => signed,
+            Err(error) => return Taken::Invalid(invalid(&error)),
+        };
+        let entry = signed.entry().clone();
+        if entry.header.case_id() != case {
+            return Taken::Invalid(Refusal::OtherCase.to_string());
+        }
+        let accepted = match self.cases.get_mut(&case) {
+            Some(open) => open.room.accept(signed),
+            None => match Room::open(signed, []) {
+                Ok(room) => {
+                    self.cases.insert(case, OpenCase { room, answered: Answered::Invited, state: None });
+                    self.index(case, &entry, bytes.len());
+                    return Taken::New(Box::new(entry));
+                }
+                Err(Refusal::NotAFirstEntry) => return Taken::MissingCause,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        match accepted {
+            Ok(Acceptance::New(_)) => {
+                self.index(case, &entry, bytes.len());
+                if let Some(open) = self.cases.get_mut(&case) {
+                    open.state = None;
+                }
+                Taken::New(Box::new(entry))
+            }
+            Ok(Acceptance::Known(_)) => Taken::Known(entry.id),
+            Err(Refusal::UnknownCause(_)) => Taken::MissingCause,
+            Err(refusal) => Taken::Invalid(refusal.to_string()),
+        }
+    }
+
+    /// Adds a case founded here.
+    pub fn found(&mut self, room: Room, written: &Written) {
+        let case = room.case();
+        if let Ok(signed) = SignedEntry::read(&written.bytes) {
+            self.cases.insert(case, OpenCase { room, answered: Answered::Accepted, state: None });
+            self.index(case, signed.entry(), written.bytes.len());
+        }
+    }
+
+    /// Notes entries that a room wrote itself.
+    pub fn wrote(&mut self, case: CaseId, written: &[Written]) {
+        for written in written {
+            if let Ok(signed) = SignedEntry::read(&written.bytes) {
+                self.index(case, signed.entry(), written.bytes.len());
+            }
+        }
+        if let Some(open) = self.cases.get_mut(&case) {
+            open.state = None;
+        }
+    }
+
+    fn index(&mut self, case: CaseId, entry: &Entry, bytes: usize) {
+        let header = &entry.header;
+        let item = IndexEntry {
+            id: entry.id,
+            device: header.device,
+            sequence: header.sequence,
+            previous: header.previous,
+            parents: &header.parents,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+        };
+        if let Err(error) = self.logs.entry(case).or_default().insert(&item) {
+            tracing::error!(%error, "an accepted entry does not fit the index");
+        }
+    }
+
+    pub fn get(&self, case: &CaseId) -> Option<&OpenCase> {
+        self.cases.get(case)
+    }
+
+    pub fn get_mut(&mut self, case: &CaseId) -> Option<&mut OpenCase> {
+        self.cases.get_mut(case)
+    }
+
+    pub fn remove(&mut self, case: &CaseId) {
+        self.cases.remove(case);
+        self.logs.remove(case);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&CaseId, &OpenCase)> {
+        self.cases.iter()
+    }
+
+    pub fn ids(&self) -> Vec<CaseId> {
+        self.cases.keys().copied().collect()
+    }
+}
+
+impl OpenCase {
+    /// The case as it stands, folded again only after it changed.
+    pub fn state(&mut self) -> Arc<CaseState> {
+        if let Some(state) = &self.state {
+            return Arc::clone(state);
+        }
+        let state = Arc::new(self.room.state());
+        self.state = Some(Arc::clone(&state));
+        state
+    }
+
+    /// The role of a device in the case now.
+    pub fn role_of(&self, device: &DeviceKey) -> Option<Role> {
+        self.room.membership().current_device(device).map(|(_, role, _)| role)
+    }
+}
+
+/// Value of an invitation's row while it is unanswered.
+pub(super) const INVITED: &[u8] = b"invited";
+
+/// An entry as the store takes it.
+pub(super) fn stored(case: CaseId, entry: &Entry, bytes: Vec<u8>) -> StoredEntry {
+    StoredEntry { case, id: entry.id, device: entry.header.device, sequence: entry.header.sequence, bytes }
+}
+
+/// Puts entries that a room wrote into a batch.
+pub(super) fn put_written(batch: &mut Batch, case: CaseId, written: &[Written]) {
+    for written in written {
+        if let Ok(signed) = SignedEntry::read(&written.bytes) {
+            batch.put_entry(stored(case, signed.entry(), written.bytes.clone()));
+        }
+    }
+}
+
+fn invalid(error: &EntryError) -> String {
+    error.to_string()
+}
+
+fn damaged(case: CaseId) -> Failure {
+    Failure::new(FailureCode::Damaged, format!("The stored history of case {} is damaged.", case.short()))
+        .hint("`overread verify` names what is damaged. Purge the case and let a colleague's node send it again.")
+}
