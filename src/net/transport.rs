@@ -5,16 +5,20 @@
 //! in a LAN (measured), QUIC passes address translation on the internet. The other follows after
 //! [`SECOND_CARRIER_AFTER`], so that a closed firewall costs a moment, not a timeout; the first to stand wins.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, Either, FutureExt};
+use futures::future::{self, BoxFuture, Either, FutureExt};
+use futures::io::BufWriter;
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::UpgradeInfo;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::{
     Boxed, DialOpts, ListenerId, OrTransport, PortUse, Transport, TransportError, TransportEvent,
 };
-use libp2p::core::upgrade::Version;
+use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade, Version};
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId, quic, tcp, tls, yamux};
 
@@ -32,6 +36,9 @@ const STREAMS_MAX: usize = 32;
 /// A QUIC connection without a sign of life is given up after this, in milliseconds.
 const QUIC_SILENCE_MS_MAX: u32 = 30_000;
 
+/// Bytes written to TLS at once: four of its records.
+const GATHERED_BYTES: usize = 64 * 1024;
+
 /// QUIC's unacknowledged bytes a stream and a connection: 0.5 Gbit/s at 150 ms.
 const QUIC_STREAM_BYTES_MAX: u32 = 10_000_000;
 const QUIC_CONNECTION_BYTES_MAX: u32 = 15_000_000;
@@ -44,7 +51,7 @@ pub(super) fn build(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(tls)
-        .multiplex(yamux)
+        .multiplex(Gathered(yamux))
         .timeout(HANDSHAKE_MAX);
 
     let mut quic = quic::Config::new(keypair);
@@ -60,6 +67,87 @@ pub(super) fn build(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>
         Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
     });
     Ok(BetterFirst { inner: both }.boxed())
+}
+
+/// Yamux over a [`Gathering`] writer.
+#[derive(Clone)]
+struct Gathered(yamux::Config);
+
+impl UpgradeInfo for Gathered {
+    type Info = <yamux::Config as UpgradeInfo>::Info;
+    type InfoIter = <yamux::Config as UpgradeInfo>::InfoIter;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.protocol_info()
+    }
+}
+
+impl<C> InboundConnectionUpgrade<C> for Gathered
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    type Output = yamux::Muxer<Gathering<C>>;
+    type Error = io::Error;
+    type Future = future::Ready<io::Result<Self::Output>>;
+
+    fn upgrade_inbound(self, connection: C, protocol: Self::Info) -> Self::Future {
+        self.0.upgrade_inbound(Gathering::new(connection), protocol)
+    }
+}
+
+impl<C> OutboundConnectionUpgrade<C> for Gathered
+where
+    C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    type Output = yamux::Muxer<Gathering<C>>;
+    type Error = io::Error;
+    type Future = future::Ready<io::Result<Self::Output>>;
+
+    fn upgrade_outbound(self, connection: C, protocol: Self::Info) -> Self::Future {
+        self.0.upgrade_outbound(Gathering::new(connection), protocol)
+    }
+}
+
+/// A writer that gathers what comes in a row.
+///
+/// Yamux writes each frame's header and body apart and flushes after every 16 KiB; over TLS that is two records
+/// and two system calls a frame. Here a flush waits for one more turn of the task: if something was written
+/// meanwhile it waits again, until [`GATHERED_BYTES`] are full.
+struct Gathering<C> {
+    inner: BufWriter<C>,
+    flush_asked: bool,
+}
+
+impl<C: AsyncWrite> Gathering<C> {
+    fn new(inner: C) -> Self {
+        Self { inner: BufWriter::with_capacity(GATHERED_BYTES, inner), flush_asked: false }
+    }
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathering<C> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self.inner.get_mut()).poll_read(context, buffer)
+    }
+}
+
+impl<C: AsyncWrite + Unpin> AsyncWrite for Gathering<C> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.flush_asked = false;
+        Pin::new(&mut self.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.flush_asked && !self.inner.buffer().is_empty() {
+            self.flush_asked = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(context)
+    }
 }
 
 /// How long a dial of this address waits.
@@ -122,6 +210,21 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flush_waits_one_turn_gathers_what_comes_and_then_is_done() {
+        let mut context = Context::from_waker(futures::task::noop_waker_ref());
+        let mut writer = Gathering::new(futures::io::Cursor::new(Vec::new()));
+        let written = |writer: &Gathering<futures::io::Cursor<Vec<u8>>>| writer.inner.get_ref().get_ref().len();
+        for _ in 0..3 {
+            assert!(Pin::new(&mut writer).poll_write(&mut context, &[0; 1000]).is_ready());
+            assert!(Pin::new(&mut writer).poll_flush(&mut context).is_pending());
+            assert_eq!(written(&writer), 0);
+        }
+        assert!(Pin::new(&mut writer).poll_flush(&mut context).is_ready());
+        assert_eq!(written(&writer), 3000);
+        assert!(Pin::new(&mut writer).poll_flush(&mut context).is_ready(), "nothing to wait for");
+    }
 
     #[test]
     fn tcp_goes_first_nearby_and_quic_on_the_internet() {
