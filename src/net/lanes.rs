@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::io::BufReader;
-use futures::{AsyncRead, AsyncWriteExt};
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use libp2p::swarm::Stream;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, watch};
 use tokio::time::Instant;
@@ -218,12 +218,14 @@ impl Reader {
 
 /// Writes a lane's frames until its senders are gone, then ends the stream.
 pub(super) async fn write_lane(
-    mut stream: Stream,
+    stream: Stream,
     mut queue: LaneQueue,
     peer: TransportKey,
     lane: Lane,
     writable: Arc<WritableLanes>,
+    heard: Arc<LastHeard>,
 ) -> io::Result<()> {
+    let mut stream = Noting { inner: stream, heard };
     let mut gathered = Vec::with_capacity(GATHERED_BYTES);
     while let Some(frame) = queue.frames.recv().await {
         put_frame(&mut gathered, &frame.bytes);
@@ -288,7 +290,8 @@ impl WritableLanes {
     }
 }
 
-/// A stream that notes when something came: a slow link may take minutes for one frame and is alive all the time.
+/// A stream that notes when something moved: a slow link may take minutes for one frame and is alive all the time.
+/// Writing counts too, since it moves on only while the peer reads and grants credit.
 struct Noting {
     inner: Stream,
     heard: Arc<LastHeard>,
@@ -301,6 +304,24 @@ impl AsyncRead for Noting {
             self.heard.now();
         }
         read
+    }
+}
+
+impl AsyncWrite for Noting {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.heard.now();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(context)
     }
 }
 

@@ -404,9 +404,9 @@ impl Owner {
         match outcome {
             StreamOutcome::Opened(stream) => {
                 let Some(queue) = session.queues[place].take() else { return };
-                let writable = self.writable.clone();
+                let (writable, heard) = (self.writable.clone(), session.heard.clone());
                 let task = async move {
-                    let result = write_lane(stream, queue, key, lane, writable).await;
+                    let result = write_lane(stream, queue, key, lane, writable, heard).await;
                     LaneEnd { session: id, lane, how: LaneOutcome::Written(result) }
                 };
                 session.writers[place] = Some(self.tasks.spawn(task));
