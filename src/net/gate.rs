@@ -27,6 +27,9 @@ use super::address::ip_of;
 /// Addresses whose handshakes are counted; the longest quiet is forgotten first.
 const ADDRESSES_COUNTED_MAX: usize = 1024;
 
+/// Handshakes one address may have under way: a few silent connections must not take all the places there are.
+const PENDING_AN_ADDRESS_MAX: usize = 8;
+
 /// How long a refused address stays silent before it is told again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
@@ -67,6 +70,7 @@ pub(super) struct Refused {
 pub(super) struct Gate {
     admitted: HashSet<PeerId>,
     connected: HashMap<PeerId, usize>,
+    pending: HashMap<ConnectionId, IpAddr>,
     rate: HandshakeRate,
     told: HashMap<IpAddr, Instant>,
     actions: VecDeque<ToSwarm<Refused, Infallible>>,
@@ -78,6 +82,7 @@ impl Gate {
         Self {
             admitted: HashSet::new(),
             connected: HashMap::new(),
+            pending: HashMap::new(),
             rate: HandshakeRate::new(limits),
             told: HashMap::new(),
             actions: VecDeque::new(),
@@ -125,24 +130,28 @@ impl NetworkBehaviour for Gate {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        if ip_of(remote).is_some_and(|ip| !self.rate.allows(ip, Instant::now())) {
+        let Some(ip) = ip_of(remote).map(network_of) else { return Ok(()) };
+        let pending = self.pending.values().filter(|other| **other == ip).count();
+        if pending >= PENDING_AN_ADDRESS_MAX || !self.rate.allows(ip, Instant::now()) {
             self.tell(remote, Refusal::TooManyHandshakes);
             return Err(ConnectionDenied::new(Refusal::TooManyHandshakes));
         }
+        self.pending.insert(connection, ip);
         Ok(())
     }
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        self.pending.remove(&connection);
         if let Err(denied) = self.check(&peer) {
             self.tell(remote, Refusal::NotAdmitted);
             return Err(denied);
@@ -181,6 +190,9 @@ impl NetworkBehaviour for Gate {
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, remaining_established: 0, .. }) => {
                 self.connected.remove(&peer_id);
+            }
+            FromSwarm::ListenFailure(failure) => {
+                self.pending.remove(&failure.connection_id);
             }
             _ => {}
         }
@@ -302,6 +314,24 @@ mod tests {
         assert!(rate.allows(other, now));
         assert!(rate.allows(one, now + Duration::from_secs(1)));
         assert!(!rate.allows(one, now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn silent_connections_from_one_address_leave_room_for_others() {
+        let (friend, other) = (PeerId::random(), "/ip4/192.0.2.8/tcp/1".parse().unwrap());
+        let mut gate = gate_for(&[friend]);
+        let mut next = 0;
+        let mut knock = |gate: &mut Gate, from: &Multiaddr| {
+            next += 1;
+            let id = ConnectionId::new_unchecked(next);
+            gate.handle_pending_inbound_connection(id, &here(), from).map(|()| id)
+        };
+        let allowed: Vec<_> = (0..20).filter_map(|_| knock(&mut gate, &here()).ok()).collect();
+        assert_eq!(allowed.len(), PENDING_AN_ADDRESS_MAX);
+        assert!(knock(&mut gate, &other).is_ok());
+        assert!(gate.handle_established_inbound_connection(allowed[0], friend, &here(), &here()).is_ok());
+        assert!(knock(&mut gate, &here()).is_ok(), "a handshake that came to its end makes room");
+        assert!(knock(&mut gate, &here()).is_err());
     }
 
     #[test]

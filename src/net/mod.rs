@@ -6,7 +6,7 @@
 //! [`Lane::Bulk`] for chunks, each a stream of length-prefixed frames, opaque to this room. Every queue is
 //! bounded, in frames and in bytes: a slow reader slows the sender.
 //!
-//! What strangers get: a completed TLS handshake, then silence. The [gate](gate) stands first and refuses every
+//! What strangers get: a completed TLS handshake, then silence. The gate (`gate.rs`) stands first and refuses every
 //! transport key outside the admitted set before any protocol of ours or libp2p's may speak. Discovery shouts no
 //! name: see [`beacon`]. Meeting somebody new is another, short-lived swarm under a throw-away key: see
 //! [`pairing_door`].

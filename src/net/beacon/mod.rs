@@ -17,7 +17,7 @@
 //! rate.
 //!
 //! The pairing door is found the same way, with a secret made from the public half of the spoken code
-//! ([`nameplate_peer`]). Read `datagram.rs` for the bytes, `task.rs` for when they are sent.
+//! (`nameplate_peer`). Read `datagram.rs` for the bytes, `task.rs` for when they are sent.
 
 mod datagram;
 mod sockets;

@@ -152,6 +152,30 @@ async fn too_many_handshakes_from_one_address_are_refused() {
     assert!(matches!(within(1, node.wait(Some)).await, NetworkEvent::Refused { .. }));
 }
 
+/// Connections that never say a word take neither the node nor its colleagues' places.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_colleague_gets_in_while_somebody_else_holds_silent_connections() {
+    let mut node = start(1, &["/ip4/0.0.0.0/tcp/0"], admit(&[(2, &[])]));
+    let at = node.addresses(1).await;
+    let port = at
+        .iter()
+        .flat_map(|address| address.iter())
+        .find_map(|part| if let libp2p::multiaddr::Protocol::Tcp(port) = part { Some(port) } else { None })
+        .unwrap();
+    // From an address of its own: Linux takes all of 127/8 as this machine.
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        if socket.bind("127.0.0.9:0".parse().unwrap()).is_err() {
+            eprintln!("skipped: this system has no 127.0.0.9");
+            return;
+        }
+        silent.push(socket.connect(([127, 0, 0, 1], port).into()).await.unwrap());
+    }
+    let mut b = start(2, &[], admit(&[(1, &[format!("/ip4/127.0.0.1/tcp/{port}").parse().unwrap()])]));
+    within(3, async { tokio::join!(node.connected(), b.connected()) }).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_oversize_frame_ends_the_session_with_the_reason() {
     use futures::AsyncWriteExt;
