@@ -19,7 +19,7 @@
 //! Where a frame may get lost: a session that ends takes what was queued and not yet written with it. Whoever
 //! sends must be able to send again in the next session; [`NetworkEvent::Disconnected`] says when.
 //!
-//! Start reading at [`Network`] (`client.rs`), then `swarm.rs`.
+//! Start reading at [`Network`] (`client.rs`), then `swarm/`.
 
 mod address;
 pub mod beacon;
