@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use super::manifest::{InstanceEntry, ManifestError, SeriesHead, StudyHead, number, seal_pages, text};
 use super::object::{SealedObject, seal_object};
-use super::order::into_reading_order;
+use super::order::{Gaps, into_reading_order};
 use super::packing::Packer;
 use super::part10::{self, Part10Error, SCAN_BYTES, uid_of};
 use super::source::{self, SkippedFile, SourceError, SourceFile};
@@ -34,7 +34,7 @@ use super::write::rebuild;
 use crate::encoding::private::Private;
 use crate::seal::chunk::StudyKey;
 
-/// Most bytes of files that are worked on at once. A file needs about 1.6 times its length in memory.
+/// Most bytes of files that are worked on at once. A file needs up to twice its length in memory.
 pub const IN_FLIGHT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Cleans headers; the room of de-identification implements it for one patient group.
@@ -280,8 +280,9 @@ fn scan(file: &SourceFile, gate: &Gate) -> Result<InMemDicomObject, String> {
 
 /// A study that was imported.
 pub struct ImportedStudy {
+    /// Its series stand in the order of the plan; one of which nothing could be read has no UID.
     pub head: StudyHead,
-    /// The instances in the manifest, by series, in reading order.
+    /// The instances in the manifest, by series of the head, in reading order.
     pub series: Vec<Vec<InstanceEntry>>,
     pub left_out: Vec<LeftOutInstance>,
     pub skipped: Vec<SkippedFile>,
@@ -348,7 +349,8 @@ pub fn carry_out<D: Deidentifier, S: Sink>(
 /// What became of the files of one instance.
 #[derive(Default)]
 struct Outcome {
-    entry: Option<(InstanceEntry, Facts)>,
+    entry: Option<InstanceEntry>,
+    facts: Option<Facts>,
     /// Plain hash of the first file.
     first: Option<[u8; 32]>,
     left_out: Vec<LeftOutInstance>,
@@ -383,8 +385,9 @@ impl<D: Deidentifier> Worker<'_, D> {
             Ok(processed) => match outcome.first {
                 None => {
                     outcome.first = Some(processed.sealed.plain_hash);
+                    outcome.facts = Some(processed.facts);
                     match processed.risk {
-                        None => outcome.entry = Some((processed.entry, processed.facts)),
+                        None => outcome.entry = Some(processed.entry),
                         Some(why) => outcome.left_out.push(LeftOutInstance {
                             series,
                             path: file.path.clone(),
@@ -480,6 +483,22 @@ impl Facts {
             body_part: text(tags::BODY_PART_EXAMINED),
         }
     }
+
+    /// A head without instances.
+    pub fn series_head(&self) -> SeriesHead {
+        SeriesHead {
+            series: self.series.clone(),
+            modality: self.modality.clone(),
+            description: self.series_description.clone(),
+            number: self.series_number,
+            body_part: self.body_part.clone(),
+            instances: 0,
+            left_out: 0,
+            gaps: Gaps::default(),
+            packed_bytes: 0,
+            pages: Vec::new(),
+        }
+    }
 }
 
 /// Days from 1970-01-01 to a DA value (YYYYMMDD).
@@ -492,28 +511,24 @@ fn day_of(date: &str) -> Option<i32> {
     Some(date.to_julian_day() - time::macros::date!(1970 - 01 - 01).to_julian_day())
 }
 
-/// Puts instances into reading order, seals the pages that name them, and gives the series' head.
+/// Puts instances into reading order, seals the pages that name them, and writes counts and pages into `head`.
 ///
-/// Also for a series whose reviewed instances are admitted later.
+/// Also for a series whose reviewed instances are admitted later: its head is then the old one.
 pub fn seal_series(
     key: &StudyKey,
-    facts: &Facts,
+    head: SeriesHead,
     instances: &mut [InstanceEntry],
     left_out: u32,
 ) -> Result<(SeriesHead, Vec<SealedObject>), ManifestError> {
     let gaps = into_reading_order(instances);
-    let pages = seal_pages(key, &facts.series, instances)?;
+    let pages = seal_pages(key, &head.series, instances)?;
     let head = SeriesHead {
-        series: facts.series.clone(),
-        modality: facts.modality.clone(),
-        description: facts.series_description.clone(),
-        number: facts.series_number,
-        body_part: facts.body_part.clone(),
         instances: u32::try_from(instances.len()).unwrap_or(u32::MAX),
         left_out,
         gaps,
         packed_bytes: instances.iter().map(|instance| instance.object.packed_bytes).sum(),
         pages: pages.iter().map(|page| page.object.clone()).collect(),
+        ..head
     };
     Ok((head, pages))
 }
@@ -546,9 +561,9 @@ fn assemble<S: Sink>(
         bytes_stored: 0,
     };
     for (at, outcome) in outcomes {
-        if let Some((entry, of_entry)) = outcome.entry {
-            series[at].push(entry);
-            facts[at].get_or_insert(of_entry);
+        series[at].extend(outcome.entry);
+        if facts[at].is_none() {
+            facts[at] = outcome.facts;
         }
         imported.left_out.extend(outcome.left_out);
         imported.skipped.extend(outcome.skipped);
@@ -563,8 +578,8 @@ fn assemble<S: Sink>(
     }
     for (at, instances) in series.iter_mut().enumerate() {
         let left_out = imported.left_out.iter().filter(|instance| instance.series == at).count() as u32;
-        let facts = facts[at].take().unwrap_or_default();
-        let (head, pages) = seal_series(key, &facts, instances, left_out)?;
+        let head = facts[at].take().unwrap_or_default().series_head();
+        let (head, pages) = seal_series(key, head, instances, left_out)?;
         for page in pages {
             imported.bytes_stored += page.chunks.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             sink.object(page).map_err(ImportError::Store)?;

@@ -85,12 +85,7 @@ fn dicom(number: u16, patient: &str, modality: &str, pixels: &[u8]) -> Vec<u8> {
     ] {
         object.put_str(tag, vr, value);
     }
-    let pixel = part10::PixelElement {
-        tag: tags::PIXEL_DATA,
-        vr: VR::OB,
-        encapsulated: false,
-        bytes: pixels.into(),
-    };
+    let pixel = part10::PixelElement { tag: tags::PIXEL_DATA, vr: VR::OB, encapsulated: false, bytes: pixels.into() };
     let part10 = part10::Part10 {
         syntax: part10::Syntax::of("1.2.840.10008.1.2.1"),
         header: InMemDicomObject::new_empty(),
@@ -109,8 +104,9 @@ fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
 
 #[test]
 fn a_study_is_planned_imported_and_exported_with_the_same_pixels() {
-    let files: Vec<_> =
-        (1..=9).map(|n| (["1", "2", "3", "4", "5", "6", "7", "8", "9"][n - 1], dicom(n as u16, "P1", "CT", &[n as u8; 64]))).collect();
+    let files: Vec<_> = (1..=9)
+        .map(|n| (["1", "2", "3", "4", "5", "6", "7", "8", "9"][n - 1], dicom(n as u16, "P1", "CT", &[n as u8; 64])))
+        .collect();
     let folder = folder(&files);
     let plan = plan(folder.path());
     assert_eq!((plan.studies.len(), plan.studies[0].instances()), (1, 9));
@@ -176,6 +172,15 @@ fn one_bad_file_never_stops_the_rest() {
     left.sort_unstable();
     assert_eq!(left, [("a report", false), ("ultrasound", true)]);
     assert_eq!(imported.head.left_out, 2);
+
+    // Later a person has looked at the ultrasound, and it is admitted.
+    let reviewed = imported.left_out.iter().find(|left| left.entry.is_some()).unwrap();
+    let head = imported.head.series[reviewed.series].clone();
+    assert_eq!((head.modality.as_str(), head.instances, head.left_out), ("CT", 1, 2));
+    let mut instances = imported.series[reviewed.series].clone();
+    instances.extend(reviewed.entry.clone());
+    let (head, pages) = seal_series(&key(), head, &mut instances, 1).unwrap();
+    assert_eq!((head.instances, head.left_out, head.pages.len(), pages.len()), (2, 1, 1, 1));
 }
 
 #[test]
