@@ -134,7 +134,7 @@ fn header(seed: u64, index: u32, slices: u32) -> InMemDicomObject {
         (tags::IMAGE_COMMENTS, VR::LT, comment),
         (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
         (tags::PIXEL_SPACING, VR::DS, &spacing),
-        (tags::REQUESTING_PHYSICIAN, VR::PN, referring),
+        (tags::POSITION_REFERENCE_INDICATOR, VR::LO, ""),
     ];
     let mut header = InMemDicomObject::new_empty();
     for (tag, vr, value) in texts {
@@ -346,13 +346,13 @@ fn vessels(seed: u64, depth: f32) -> Vec<Shape> {
     let cut = RADIUS_MM * RADIUS_MM - away * away;
     if cut > 0.0 {
         let radius = cut.sqrt() / (FIELD_MM as f32 / 2.0);
+        shapes.push(Shape { turn: 0.6, ..Shape::new(x, y, radius * 1.1, radius * 0.9, 38.0) });
         for spike in 0..9 {
             let angle = spike as f32 * 0.7 + 0.3;
             let (sin, cos) = angle.sin_cos();
             let spike = Shape::new(x + radius * 0.9 * cos, y + radius * 0.9 * sin, radius * 0.65, 0.004, -250.0);
             shapes.push(Shape { turn: angle, ..spike });
         }
-        shapes.push(Shape { turn: 0.6, ..Shape::new(x, y, radius * 1.1, radius * 0.9, 38.0) });
     }
     shapes
 }
