@@ -1,5 +1,6 @@
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use dicom_core::VR;
 
@@ -8,6 +9,7 @@ use crate::encoding::id::ChunkId;
 use crate::identity::keys::Secret;
 use crate::study::export::{ExportError, export, open_instance};
 use crate::study::manifest::open_page;
+use crate::study::source;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
