@@ -9,6 +9,7 @@
 //! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
 //! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people type,
 //! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
+//! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
 //! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
