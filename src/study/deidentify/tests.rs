@@ -467,3 +467,45 @@ fn nothing_of_a_patient_prints_itself() {
         assert!(!shown.contains(word), "{word}");
     }
 }
+
+#[test]
+fn the_plan_tells_patient_actions_gaps_faces_and_what_is_left_out() {
+    let mut plan = super::plan::Plan::new();
+    for number in (1..=30).filter(|number| *number != 12) {
+        let out = consult([
+            text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.9"),
+            text(tags::SOP_INSTANCE_UID, VR::UI, &format!("1.2.3.9.{number}")),
+            text(tags::STUDY_DESCRIPTION, VR::LO, "Head for Xyzzy"),
+            text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string()),
+            text(tags::SLICE_THICKNESS, VR::DS, "1.0"),
+            text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0"),
+            text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("-10\\-10\\{number}.0")),
+            text(tags::BURNED_IN_ANNOTATION, VR::CS, if number > 28 { "YES" } else { "" }),
+        ]);
+        plan.add(&out, number == 30);
+    }
+    plan.leave_out(LeftOut::Voice);
+    let (_, study) = plan.studies().next().unwrap();
+    let series = study.series.values().next().unwrap();
+    assert_eq!((series.instances, series.left_out, series.face_slices), (28, 1, 29));
+    assert_eq!(series.gaps().to_string(), "29 images, 1 position missing");
+    let shown = plan.text();
+    for part in [
+        "patient Holmes^Sherlock (BAKER-221), born 19300106, study of 20040119",
+        "28 to send, 1 left out",
+        "left out until reviewed: 1 x the header says text is burned in",
+        "the face can be rebuilt from 29 thin head slices",
+        "1 position missing",
+        "(0020,000D) StudyInstanceUID: UIDs replaced (Basic Profile), 29 x",
+        "\"Head for\", 29 x",
+        "words that drop: Xyzzy",
+        "not taken: 1 x a sound recording",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let json = plan.json();
+    assert_eq!(json["studies"][0]["patient"]["id"], "BAKER-221");
+    assert_eq!(json["studies"][0]["series"][0]["gaps"]["positions"], 1);
+    let debug = format!("{plan:?}");
+    assert!(!["Holmes", "BAKER", "Xyzzy", "20040119"].iter().any(|word| debug.contains(word)));
+}
