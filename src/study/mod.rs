@@ -11,7 +11,7 @@
 //! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
-//! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
+//! images into reading order. [`pixels`] decodes and windows frames, [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
 pub mod deidentify;
@@ -25,5 +25,6 @@ pub mod part10;
 pub mod source;
 pub mod synthetic;
 pub mod typed_text;
+pub mod pixels;
 pub mod walk;
 pub mod write;
