@@ -17,6 +17,7 @@
 pub mod deidentify;
 pub mod export;
 pub mod import;
+pub mod geometry;
 pub mod manifest;
 pub mod object;
 pub mod order;
