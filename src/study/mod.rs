@@ -11,7 +11,8 @@
 //! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
-//! images into reading order. [`pixels`] decodes and windows frames, [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
+//! images into reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and
+//! which side is which, [`measure`] what a mark does. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
 pub mod deidentify;
@@ -19,6 +20,7 @@ pub mod export;
 pub mod import;
 pub mod geometry;
 pub mod manifest;
+pub mod measure;
 pub mod object;
 pub mod order;
 pub mod packing;
