@@ -12,6 +12,7 @@ pub const SIGN_CARD: &str = "overread/1/sign/card";
 pub const SIGN_ENTRY: &str = "overread/1/sign/entry";
 pub const SIGN_LIVE: &str = "overread/1/sign/live";
 pub const SIGN_BUNDLE: &str = "overread/1/sign/bundle";
+pub const SIGN_BUNDLE_CLOSING: &str = "overread/1/sign/closing-of-bundle";
 pub const SIGN_RECEIPT: &str = "overread/1/sign/receipt";
 
 // What a key derived with HKDF-SHA256 is for (the `info` input).
@@ -33,6 +34,7 @@ pub const DERIVE_PAIRING_CONFIRM: &str = "overread/1/derive/pairing-confirm";
 pub const DERIVE_PAIRING_SEAL: &str = "overread/1/derive/pairing-seal";
 pub const DERIVE_LIVE_KEY: &str = "overread/1/derive/live-key";
 pub const DERIVE_BUNDLE_KEY: &str = "overread/1/derive/bundle-key";
+pub const DERIVE_BUNDLE_COMMITMENT: &str = "overread/1/derive/bundle-commitment";
 pub const DERIVE_ROUND_COMMITMENT: &str = "overread/1/derive/round-commitment";
 pub const DERIVE_CHUNK_GROUP: &str = "overread/1/derive/chunk-group";
 
@@ -56,6 +58,7 @@ const ALL: &[&str] = &[
     SIGN_ENTRY,
     SIGN_LIVE,
     SIGN_BUNDLE,
+    SIGN_BUNDLE_CLOSING,
     SIGN_RECEIPT,
     DERIVE_ENTRY_KEY,
     DERIVE_ENTRY_COMMITMENT,
@@ -75,6 +78,7 @@ const ALL: &[&str] = &[
     DERIVE_PAIRING_SEAL,
     DERIVE_LIVE_KEY,
     DERIVE_BUNDLE_KEY,
+    DERIVE_BUNDLE_COMMITMENT,
     DERIVE_ROUND_COMMITMENT,
     DERIVE_CHUNK_GROUP,
     SEAL_EPOCH,

@@ -5,8 +5,9 @@
 //! come in as an argument.
 //!
 //! [`epoch`] hands the secret of a case's epoch to its readers and seals entries under it; [`chunk`] seals
-//! pieces of packed images.
+//! pieces of packed images; [`bundle`] hands the key of a bundle to devices it does not name.
 
 pub mod aead;
+pub mod bundle;
 pub mod chunk;
 pub mod epoch;
