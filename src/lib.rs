@@ -1,6 +1,7 @@
 //! Overread: second opinions between radiologists, peer to peer, from the terminal.
 
 pub mod case;
+pub mod courier;
 pub mod encoding;
 pub mod identity;
 pub mod node;
