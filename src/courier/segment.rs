@@ -193,3 +193,60 @@ impl<'a, R: Read + Seek> SegmentReader<'a, R> {
         Segment::parse(bytes).ok_or(Loss::Damaged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::encoding::random::Seeded;
+    use crate::seal::bundle::BundleKey;
+
+    fn hex(bytes: &[u8]) -> String {
+        data_encoding::HEXLOWER.encode(bytes)
+    }
+
+    /// Computed with another implementation; they stand in `keys/bundles.md`.
+    #[test]
+    fn the_published_known_answers_hold() {
+        let key = BundleKey::from_secret(Secret::new([1; 32]));
+        assert_eq!(hex(&key.commitment()), "4b76f67b3494bc8e823b236d0730ea37761061cf3832c1b991ba1793a03b1462");
+        let segment_key = key.segment_key(&[2; 32]);
+        let derived = "3c67ccfcce4e2e37710524dd5ac6cc03c760601102cd96729b30ea443edc2e28";
+        assert_eq!(hex(segment_key.reveal()), derived);
+        let mut sealed = Vec::new();
+        SegmentWriter::new(&mut sealed, segment_key).finish().unwrap();
+        assert_eq!(sealed.len(), SEGMENT_BYTES);
+        assert_eq!(hex(&sealed[SEGMENT_BYTES - TAG_BYTES..]), "0a3b362f51399e69e2e7719fb655c017");
+    }
+
+    #[test]
+    fn segments_carry_a_stream_on_at_any_length_and_say_where_records_start() {
+        for record_bytes in [1, 100, PAYLOAD_BYTES - 1, PAYLOAD_BYTES, PAYLOAD_BYTES + 1, 3 * PAYLOAD_BYTES] {
+            let key = Secret::random(&mut Seeded::new(1));
+            let mut sealed = Vec::new();
+            let mut writer = SegmentWriter::new(&mut sealed, key.duplicate());
+            for n in 1..=4 {
+                writer.start_record().unwrap();
+                writer.push(&vec![n; record_bytes]).unwrap();
+            }
+            let bytes = writer.finish().unwrap();
+            assert_eq!(bytes, sealed.len() as u64);
+            let range = SegmentRange::new(0, bytes);
+            let mut reader = Cursor::new(&sealed);
+            let mut segments = SegmentReader::new(&mut reader, &key, range, 0);
+            let mut stream = Vec::new();
+            while let Some((number, segment)) = segments.next() {
+                let segment = segment.unwrap();
+                let start = number as usize * PAYLOAD_BYTES;
+                let first = (0..4).map(|n| n * record_bytes).find(|at| (start..start + PAYLOAD_BYTES).contains(at));
+                assert_eq!(segment.first, first.map(|at| at - start), "{record_bytes}, segment {number}");
+                assert_eq!(segment.last, number + 1 == range.count);
+                stream.extend_from_slice(segment.payload());
+            }
+            let records: Vec<u8> = (1..=4).flat_map(|n| vec![n; record_bytes]).collect();
+            assert!(stream.starts_with(&records) && stream[records.len()..].iter().all(|byte| *byte == 0));
+            assert!(stream.len() - records.len() < PAYLOAD_BYTES, "no segment is written without need");
+        }
+    }
+}

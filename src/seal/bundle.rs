@@ -36,6 +36,12 @@ impl BundleKey {
         Self(Secret::random(rng))
     }
 
+    /// The key with these bytes, for known-answer vectors.
+    #[cfg(test)]
+    pub(crate) fn from_secret(secret: Secret) -> Self {
+        Self(secret)
+    }
+
     /// Seals the key to a recipient's device.
     pub fn seal_to(
         &self,

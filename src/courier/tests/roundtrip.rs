@@ -223,6 +223,37 @@ impl Write for Full {
 }
 
 #[test]
+fn a_bundle_holds_as_many_cases_as_it_may_and_no_more() {
+    let sender = Device::new(SENDER);
+    let try_pack = |count: usize, bundle: &mut Vec<u8>| {
+        let one = Content::new(1, &[10], &[]);
+        let case = |n: usize| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+            CasePack { case: CaseId(id), ..one.to_pack_owned() }
+        };
+        let plan = PackPlan {
+            recipients: vec![Device::new(RECIPIENT).recipient()],
+            certificate: &sender.certificate,
+            signing: &sender.secrets.signing,
+            now: Timestamp(i64::MAX),
+            cases: (0..count).rev().map(case).collect(),
+            cards: vec![],
+        };
+        pack(bundle, plan, &mut Seeded::new(1), &mut |_| ControlFlow::Continue(()))
+    };
+    let mut bundle = Vec::new();
+    let packed = try_pack(CASES_MAX, &mut bundle).unwrap();
+    assert!(packed.check(Cursor::new(&bundle)).is_ok());
+    let mut without_start = bundle;
+    without_start[20_000] ^= 1;
+    let (_, tally) = unpacked(&without_start);
+    assert!(tally.sender.is_some(), "the copy in the closing is found, however long it is");
+    let error = try_pack(CASES_MAX + 1, &mut Vec::new()).err().unwrap();
+    assert!(matches!(error, PackError::TooManyCases { cases: 1025, max: 1024 }));
+}
+
+#[test]
 fn a_source_that_fails_stops_the_packing() {
     let sender = Device::new(SENDER);
     let mut pack_of_case = Content::new(1, &[], &[]).to_pack_owned();
