@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod courier;
+pub mod cli;
 pub mod encoding;
 pub mod identity;
 pub mod node;

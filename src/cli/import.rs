@@ -1,0 +1,61 @@
+//! `import`: DICOM files in, de-identified, packed and sealed.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::node::api::{Failure, ImportRequest, Reply, Request};
+
+use super::session::Session;
+use super::{exit, read};
+
+/// Take in DICOM files: de-identified, packed and sealed on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  overread import ./CT --dry-run          what would happen to which attribute
+  overread import ./CT
+  overread import disc.zip --preset basic
+  overread import ./CT2025 --same-patient s-k3vq
+
+Takes files, folders, ZIP archives and discs with a DICOMDIR. Nothing is sent: that is what a case is for. An object
+that cannot be de-identified with certainty is left out and named, and the exit code is 6.")]
+pub(super) struct Import {
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// How much is kept: consult, basic, or a file of your own
+    #[arg(long, value_name = "consult|basic|FILE")]
+    preset: Option<String>,
+    /// The same patient as in this study, though the identifiers differ
+    #[arg(long, value_name = "STUDY")]
+    same_patient: Option<String>,
+    /// Show the plan, change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Import {
+    pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
+        let request = ImportRequest {
+            paths: read::absolute_all(&self.paths)?,
+            preset: preset(self.preset)?,
+            same_patient: self.same_patient,
+            dry_run: self.dry_run,
+        };
+        let reply = session.ask(Request::Import(request)).await?;
+        session.print(&reply);
+        Ok(match &reply {
+            // Nothing stays behind where nothing was to be taken in.
+            Reply::Imported(_) if self.dry_run => 0,
+            reply => exit::code(reply),
+        })
+    }
+}
+
+/// A preset's name, or the absolute path of its file.
+pub(super) fn preset(preset: Option<String>) -> Result<Option<String>, Failure> {
+    match preset.as_deref() {
+        None | Some("consult" | "basic") => Ok(preset),
+        Some(file) => read::absolute(Path::new(file)).map(|path| Some(path.to_string_lossy().into_owned())),
+    }
+}

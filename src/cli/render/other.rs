@@ -1,0 +1,101 @@
+//! Sync, bundles, checks.
+
+use crate::cli::progress::bytes;
+use crate::encoding::text::shown;
+use crate::node::api::{BundleView, Check, DeliveryView, PeerView};
+
+use super::case::delivery as delivery_table;
+use super::layout::{Table, count, field, items, section, short, wrap};
+
+pub(super) fn synced(peers: &[PeerView], delivery: &[DeliveryView], width: usize) -> String {
+    if peers.is_empty() {
+        return "You have no colleague to sync with yet. Next: `overread pair open`.\n".into();
+    }
+    let mut table = Table::new(&["colleague", "device", "state", "way"]);
+    for peer in peers {
+        let state = if peer.connected { "connected" } else { "not reached" };
+        let way: Vec<&str> = [peer.path.as_deref(), peer.address.as_deref()].into_iter().flatten().collect();
+        table.row([&peer.name, &short(&peer.device), state, &way.join(" ")]);
+    }
+    table.text(width) + &section("Delivery", &delivery_table(delivery, width))
+}
+
+pub(super) fn fetched(chunks_have: u64, chunks_total: u64, size: u64, seconds: f64, complete: bool) -> String {
+    let rate = if seconds > 0.0 && size > 0 {
+        // The rate is for people: rounding a size above 2^53 bytes does not matter.
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "as above"
+        )]
+        let rate = (size as f64 / seconds) as u64;
+        format!(" in {seconds:.1} s, {}/s", bytes(rate))
+    } else {
+        String::new()
+    };
+    let mut text = format!("{chunks_have} of {chunks_total} chunks are here; {} fetched{rate}.\n", bytes(size));
+    if !complete {
+        text += "The rest was not reached in time: repeat the command, nothing is fetched twice.\n";
+    }
+    text
+}
+
+pub(super) fn packed(path: &str, size: u64, entries: u64, chunks: u64, recipients: &[String]) -> String {
+    let recipients: Vec<_> = recipients.iter().map(|recipient| shown(recipient)).collect();
+    format!(
+        "{} ({}): {entries} entries and {chunks} chunks, sealed for {}.\nNext, there: `overread bundle unpack FILE`.\n",
+        shown(path),
+        bytes(size),
+        recipients.join(", ")
+    )
+}
+
+pub(super) fn bundle(bundle: &BundleView) -> String {
+    let mut text = field("size", &bytes(bundle.bytes), usize::MAX);
+    text += &field("for you", if bundle.for_me { "yes" } else { "no: it is sealed for others" }, usize::MAX);
+    text += &field("from", bundle.from.as_deref().unwrap_or("unknown"), usize::MAX);
+    text += &field("cases", &bundle.cases.join("\n"), usize::MAX);
+    text += &field("entries", &bundle.entries.to_string(), usize::MAX);
+    text += &field("chunks", &bundle.chunks.to_string(), usize::MAX);
+    text + &section("Problems", &items(&bundle.problems, usize::MAX))
+}
+
+pub(super) fn unpacked(cases: &[String], entries_new: u64, chunks_new: u64, problems: &[String]) -> String {
+    let mut text = format!("{entries_new} new entries and {chunks_new} new chunks taken in.\n");
+    for case in cases {
+        text += &format!("  {}\n", shown(case));
+    }
+    text + &section("Problems", &items(problems, usize::MAX))
+}
+
+pub(super) fn verify_report(
+    ok: bool,
+    entries: u64,
+    chunks: u64,
+    problems: &[String],
+    state_hash: Option<&str>,
+) -> String {
+    let mut text = if ok {
+        format!("All is as it was signed: {entries} entries, {chunks} chunks.\n")
+    } else {
+        let found = count(problems.len(), "problem");
+        format!("{found} found in {entries} entries and {chunks} chunks.\n")
+    };
+    text += &section("Problems", &items(problems, usize::MAX));
+    text + &field("state", state_hash.unwrap_or_default(), usize::MAX)
+}
+
+pub(super) fn doctor(checks: &[Check], width: usize) -> String {
+    let mut text = String::new();
+    for check in checks {
+        let mark = if check.ok { "ok" } else { "LOOK" };
+        text += &field(&format!("{mark:<5} {}", shown(&check.name)), &check.what, width);
+        if let Some(hint) = &check.hint {
+            for line in wrap(hint, width.saturating_sub(16)) {
+                text += &format!("{:16}{line}\n", "");
+            }
+        }
+    }
+    text
+}

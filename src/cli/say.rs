@@ -1,0 +1,33 @@
+//! `say`: a message in a case.
+
+use clap::Args;
+
+use crate::node::api::{Failure, Request};
+
+use super::read;
+use super::session::Session;
+
+/// Write a message in a case
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  overread say amber-falcon \"Could you also look at the adrenals?\"
+  overread say c-k3vq - < note.txt
+
+The text is compared with the patient's name, identifiers and dates before it is sealed.")]
+pub(super) struct Say {
+    /// The case: its spoken name or its id
+    case: String,
+    /// What to say; - reads it from standard input
+    text: String,
+    /// Send it although it looks like it names the patient: you have read it
+    #[arg(long)]
+    text_checked: bool,
+}
+
+impl Say {
+    pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
+        let text = read::argument(self.text)?;
+        session.carry_out(Request::Say { case: self.case, text, text_checked: self.text_checked }).await
+    }
+}
