@@ -1,0 +1,206 @@
+//! What an entry's sealed part says, kind by kind.
+
+use overread::case::content::{Content, ContentError};
+use serde_json::{Value as Json, json};
+
+use super::cbor::Value;
+use super::{blob, compare, decode_refusal};
+
+fn refusal(error: &ContentError) -> &'static str {
+    match error {
+        ContentError::Encoding(error) => decode_refusal(error),
+        ContentError::TooLong { .. } | ContentError::TooMany { .. } => "limit",
+        ContentError::Field(_) => "range",
+    }
+}
+
+fn map(fields: Vec<(u64, Value)>) -> Value {
+    Value::Map(fields.into_iter().map(|(field, value)| (Value::Uint(field), value)).collect())
+}
+
+fn content(kind: u64, fields: Vec<(u64, Value)>) -> Value {
+    Value::Array(vec![Value::Uint(kind), map(fields)])
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn id(byte: u8) -> Value {
+    Value::Bytes(vec![byte; 32])
+}
+
+fn list(items: Vec<Value>) -> Value {
+    Value::Array(items)
+}
+
+fn image(frame: u64) -> Value {
+    map(vec![(0, id(1)), (1, text("2.25.7")), (2, Value::Uint(frame))])
+}
+
+fn point(column: f64) -> Value {
+    map(vec![(0, Value::Float(column)), (1, Value::Float(-0.5))])
+}
+
+fn mark(frame: u64, points: Vec<Value>) -> Value {
+    content(4, vec![(1, image(frame)), (2, Value::Uint(1)), (3, list(points))])
+}
+
+fn opinion(impression: &str, confidence: u64) -> Value {
+    let series = map(vec![
+        (0, id(1)),
+        (1, text("2.25.7")),
+        (2, Value::Uint(120)),
+        (3, Value::Uint(119)),
+        (4, Value::Uint(118)),
+        (5, Value::Float(1.5)),
+        (6, text("kitty")),
+        (7, Value::Uint(256)),
+    ]);
+    let basis = map(vec![(0, id(2)), (1, list(vec![id(3)])), (2, list(vec![series])), (3, Value::Bool(true))]);
+    let call = map(vec![(0, text("Dr. Weiß")), (1, text("14:05")), (2, text("herself"))]);
+    content(
+        6,
+        vec![
+            (0, text(impression)),
+            (1, Value::Uint(2)),
+            (2, text("A nodule of 7 mm in the left upper lobe.")),
+            (3, text("CT in three months.")),
+            (4, Value::Uint(confidence)),
+            (5, basis),
+            (6, call),
+        ],
+    )
+}
+
+/// One of each kind, in full, written by hand: what this program must read.
+fn good() -> Vec<(&'static str, Value)> {
+    let person = map(vec![(0, id(1)), (1, text("Anna Weiß")), (2, text("Kantonsspital Süd"))]);
+    let measured = map(vec![(0, Value::Float(7.2)), (1, text("mm")), (2, text("pixel spacing"))]);
+    let view = map(vec![
+        (0, image(3)),
+        (1, Value::Float(1500.0)),
+        (2, Value::Float(-600.0)),
+        (3, Value::Float(2.0)),
+        (4, text("1x1")),
+    ]);
+    let call = map(vec![(0, text("Dr. Weiß")), (1, text("14:05")), (2, text("herself"))]);
+    vec![
+        ("members note", content(0, vec![(0, list(vec![person])), (1, text("second reader"))])),
+        (
+            "case",
+            content(
+                1,
+                vec![
+                    (0, text("Metastasis?")),
+                    (1, text("Melanoma 2019.")),
+                    (2, text("No focal lesion.")),
+                    (3, Value::Uint(2)),
+                    (4, Value::Uint(1_800_000_000_000)),
+                    (5, Value::Uint(0)),
+                ],
+            ),
+        ),
+        ("case without any field", content(1, vec![])),
+        ("study withdrawn", content(3, vec![(0, id(1)), (1, text("wrong patient"))])),
+        (
+            "mark",
+            content(
+                4,
+                vec![
+                    (0, id(9)),
+                    (1, image(3)),
+                    (2, Value::Uint(1)),
+                    (3, list(vec![point(10.25), point(20.0)])),
+                    (4, text("nodule")),
+                    (5, measured),
+                    (6, text("2.25.99")),
+                ],
+            ),
+        ),
+        ("mark deleted", content(5, vec![(0, id(9))])),
+        ("opinion", opinion("Metastasis is likely.", 80)),
+        ("addendum", content(7, vec![(0, id(8)), (1, text("Agreed with surgery."))])),
+        ("message", content(8, vec![(0, text("See slice 3.")), (1, view), (2, id(7))])),
+        ("critical finding", content(9, vec![(0, text("Tension pneumothorax")), (1, call), (2, id(8))])),
+        ("receipt", content(10, vec![(0, list(vec![id(1)])), (1, list(vec![id(2)])), (2, list(vec![id(3)]))])),
+    ]
+}
+
+#[test]
+fn content_is_as_committed() {
+    let study_added = {
+        let key = overread::identity::keys::Secret::new(super::study::STUDY_KEY);
+        let study = overread::seal::chunk::StudyKey(key.duplicate()).study_id();
+        let role = overread::case::content::StudyRole::Prior(2);
+        let head = super::study::head();
+        Content::StudyAdded(Box::new(overread::case::content::StudyAdded { study, role, key, head }))
+    };
+    let mut good: Vec<(&str, Vec<u8>)> = good().into_iter().map(|(name, value)| (name, value.to_bytes())).collect();
+    good.push(("study added", study_added.to_bytes()));
+    let good: Vec<Json> = good
+        .into_iter()
+        .map(|(name, bytes)| {
+            let content = Content::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(content.to_bytes() == bytes, "{name}");
+            json!({"name": name, "bytes": blob(&bytes)})
+        })
+        .collect();
+
+    let unknown = content(18, vec![(0, text("a ballot"))]).to_bytes();
+    assert!(Content::from_bytes(&unknown) == Ok(Content::Unknown(18)));
+    let long = "x".repeat(32 * 1024 + 1);
+    let line = "x".repeat(1025);
+    let person = map(vec![(0, id(1)), (1, text(&line)), (2, text(""))]);
+    let message = content(8, vec![(0, text("See slice 3."))]).to_bytes();
+    let reversed = content(7, vec![(1, text("x")), (0, id(8))]).to_bytes();
+    let bad: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("a kind number in two bytes", [&[0x82, 0x18, 8], &message[2..]].concat(), "encoding"),
+        ("an array of indefinite length", [&[0x9f], &message[1..], &[0xff]].concat(), "encoding"),
+        ("a text of indefinite length", vec![0x82, 8, 0xa1, 0, 0x7f, 0x61, b'x', 0xff], "encoding"),
+        ("a text that is not UTF-8", vec![0x82, 8, 0xa1, 0, 0x61, 0xff], "encoding"),
+        ("fields out of order", reversed, "encoding"),
+        ("a field twice", content(7, vec![(0, id(8)), (1, text("x")), (1, text("x"))]).to_bytes(), "encoding"),
+        ("a field that is null", content(8, vec![(0, text("x")), (2, Value::Null)]).to_bytes(), "encoding"),
+        ("a field that is missing", content(8, vec![]).to_bytes(), "encoding"),
+        ("an unknown field", content(8, vec![(0, text("x")), (3, Value::Uint(1))]).to_bytes(), "encoding"),
+        ("a number in half precision", half_precision(), "encoding"),
+        ("bytes after the end", [message.as_slice(), &[0]].concat(), "encoding"),
+        ("an unknown kind with bytes after it", [unknown.as_slice(), &[0]].concat(), "encoding"),
+        ("kind 11 of three parts", vec![0x83, 11, 0xa0, 0], "encoding"),
+        ("an id of 31 bytes", content(5, vec![(0, Value::Bytes(vec![1; 31]))]).to_bytes(), "encoding"),
+        ("an urgency that is none", content(1, vec![(3, Value::Uint(3))]).to_bytes(), "encoding"),
+        ("a message of 32 KiB and a byte", content(8, vec![(0, text(&long))]).to_bytes(), "limit"),
+        ("a name of 1025 bytes", content(0, vec![(0, list(vec![person]))]).to_bytes(), "limit"),
+        ("513 points", mark(1, vec![point(1.0); 513]).to_bytes(), "limit"),
+        ("no points", mark(1, vec![]).to_bytes(), "range"),
+        ("frame 0", mark(0, vec![point(1.0)]).to_bytes(), "range"),
+        ("an infinite column", mark(1, vec![point(f64::INFINITY)]).to_bytes(), "range"),
+        ("a column that is no number", mark(1, vec![point(f64::NAN)]).to_bytes(), "range"),
+        ("an empty impression", opinion(" \n", 80).to_bytes(), "range"),
+        ("101 percent", opinion("x", 101).to_bytes(), "range"),
+        (
+            "513 receipts",
+            content(10, vec![(0, list(vec![id(1); 513])), (1, list(vec![])), (2, list(vec![]))]).to_bytes(),
+            "limit",
+        ),
+    ];
+    let bad: Vec<Json> = bad
+        .into_iter()
+        .map(|(name, bytes, expected)| {
+            let error = Content::from_bytes(&bytes).err().expect(name);
+            assert_eq!(refusal(&error), expected, "{name}: {error}");
+            json!({"name": name, "bytes": blob(&bytes), "refusal": expected})
+        })
+        .collect();
+    let unknown = json!([{"name": "a kind of later", "bytes": blob(&unknown), "kind": 18}]);
+    compare("content.json", &json!({"good": good, "unknown": unknown, "bad": bad}));
+}
+
+/// A mark whose column is 1.0 in two bytes, as RFC 8949 §4.2.1 would prefer it; this format writes eight.
+fn half_precision() -> Vec<u8> {
+    let bytes = mark(1, vec![point(1.0)]).to_bytes();
+    let long = [&[0xfb][..], &1.0f64.to_be_bytes()].concat();
+    let at = bytes.windows(long.len()).position(|window| window == long).unwrap();
+    [&bytes[..at], &[0xf9, 0x3c, 0x00], &bytes[at + long.len()..]].concat()
+}
