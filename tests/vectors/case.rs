@@ -505,7 +505,7 @@ fn refused(world: &World) -> Vec<Json> {
     ];
     let mut list = Vec::new();
     for (name, bytes, expected) in reading {
-        let error = SignedEntry::read(&bytes).err().expect(name);
+        let error = SignedEntry::read(&bytes).expect_err(name);
         assert_eq!(entry_refusal(&error), expected, "{name}: {error}");
         list.push(json!({"name": name, "bytes": blob(&bytes), "stage": "read", "refusal": expected}));
     }

@@ -23,6 +23,7 @@ mod certificate;
 mod content;
 mod packing;
 mod pairing;
+mod rights;
 mod seals;
 mod signature;
 mod study;

@@ -67,7 +67,8 @@ fn epoch_seals(rng: &mut Seeded, case: CaseId, device: &DeviceSecrets, other: &D
             "commitment": hex(commitment), "device": hex(&key.0), "refusal": "sealed",
         })
     };
-    let bad: Vec<(&str, Vec<u8>, CaseId, [u8; 32], DeviceKey)> = vec![
+    type Attempt<'a> = (&'a str, Vec<u8>, CaseId, [u8; 32], DeviceKey);
+    let bad: [Attempt<'_>; 5] = [
         ("a flipped bit in the encapsulation", flipped(&seal.0, 1100), case, commitment, key),
         ("a flipped bit in the secret", flipped(&seal.0, 1130), case, commitment, key),
         ("another case", seal.0.to_vec(), CaseId([0x12; 32]), commitment, key),

@@ -33,7 +33,8 @@ fn signatures_are_as_committed() {
     flipped[40] ^= 1;
     let key = secret.public();
     let other = SigningSecret::random(&mut Seeded::new(2)).public();
-    let bad: Vec<(&str, [u8; 32], &str, &[u8], [u8; 64], &str)> = vec![
+    type Attempt<'a> = (&'a str, [u8; 32], &'a str, &'a [u8], [u8; 64], &'a str);
+    let bad: [Attempt<'_>; 8] = [
         ("a flipped bit in the signature", key, SIGN_ENTRY, message, flipped, "signature"),
         ("another message", key, SIGN_ENTRY, b"bytes that are signeD", signature, "signature"),
         ("another label", key, SIGN_CARD, message, signature, "signature"),

@@ -115,7 +115,7 @@ fn studies_are_as_committed() {
     let page = &pages[0];
     let held: HashMap<ChunkId, Vec<u8>> = page.chunks.iter().cloned().collect();
     let opened = open_page(&key(), &page.object, |id| held.get(id).cloned()).unwrap();
-    assert_eq!(opened.instances, [entry.clone()]);
+    assert_eq!(opened.instances, std::slice::from_ref(&entry));
     let made = json!({
         "study_key": hex(&STUDY_KEY),
         "study": hex(&key().study_id().0),
@@ -188,7 +188,8 @@ fn bad_objects(sealed: &SealedObject) -> Vec<Json> {
         change(&mut object);
         object
     };
-    let list: Vec<(&str, ObjectRef, Vec<(ChunkId, Vec<u8>)>, &str)> = vec![
+    type Attempt<'a> = (&'a str, ObjectRef, Vec<(ChunkId, Vec<u8>)>, &'a str);
+    let list: [Attempt<'_>; 7] = [
         ("a chunk that has not arrived", good.clone(), vec![], "missing"),
         ("a chunk that is not what its name says", good.clone(), vec![(id, other_bytes.clone())], "damaged"),
         (
