@@ -25,6 +25,6 @@ fn the_independent_reader_agrees_on_every_vector() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     // A reader that checks nothing also succeeds.
     let checked: u32 = text.lines().last().and_then(|line| line.split(' ').next()?.parse().ok()).unwrap_or(0);
-    assert!(checked >= 500, "only {checked} checks were made:\n{text}");
+    assert!(checked >= 400, "only {checked} checks were made:\n{text}");
     eprintln!("{text}");
 }
