@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod environment;
 mod reader;
 mod sample_cards;
 mod vectors;

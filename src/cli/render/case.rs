@@ -10,7 +10,7 @@ use super::layout::{Table, count, field, items, section, short, wrap};
 use super::study::patient;
 
 pub(super) fn created(case: &str, spoken: &str, delivery: &[DeliveryView], width: usize) -> String {
-    format!("Case \"{}\"  {}\n", shown(spoken), shown(case)) + &section("Delivery", &self::delivery(delivery, width))
+    format!("Case \"{}\" {}\n", shown(spoken), shown(case)) + &section("Delivery", &self::delivery(delivery, width))
 }
 
 pub(super) fn written(ids: &[String], delivery: &[DeliveryView], width: usize) -> String {
@@ -63,7 +63,7 @@ pub(super) fn case(view: &CaseView, width: usize) -> String {
     text += &field("question", &view.question, width);
     text += &field("context", view.context.as_deref().unwrap_or_default(), width);
     text += &field("first report", view.first_report.as_deref().unwrap_or_default(), width);
-    text += &field("case", &format!("\"{}\"  {}", shown(&view.spoken), shown(&view.id)), usize::MAX);
+    text += &field("case", &format!("\"{}\" {}", shown(&view.spoken), shown(&view.id)), usize::MAX);
     text += &field("urgency", &view.urgency, width);
     text += &field("due", view.due.as_deref().unwrap_or_default(), width);
     text += &field("status", &status(view), width);
@@ -113,10 +113,10 @@ fn criticals(criticals: &[CriticalView], width: usize) -> String {
         .iter()
         .flat_map(|critical| {
             let called = match (&critical.called, &critical.at, &critical.taken_by) {
-                (Some(called), Some(at), Some(taken_by)) => format!(" Called {called} at {at}, taken by {taken_by}."),
+                (Some(called), Some(at), Some(taken_by)) => format!(" (called {called} at {at}, taken by {taken_by})"),
                 _ => String::new(),
             };
-            wrap(&format!("{}: {}.{called}", critical.author, critical.finding), width.saturating_sub(2))
+            wrap(&format!("{}: {}{called}", critical.author, critical.finding), width.saturating_sub(2))
         })
         .map(|line| line + "\n")
         .collect()
