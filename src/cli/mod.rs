@@ -73,8 +73,9 @@ Then, as the colleague:
   overread fetch CASE
   overread opinion sign CASE --impression \"Old, unchanged since 2024\" --agree
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 wrong passphrase or locked, 4 not found, 5 refused by trust,
-role or safety, 6 partly done, 7 not reached in time (safe to repeat), 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 wrong passphrase or locked, 4 not found,
+5 refused by trust, role or safety, 6 partly done, 7 not reached in time (safe to repeat),
+130 interrupted.
 
 For consultation, never for primary diagnosis.";
 

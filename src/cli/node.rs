@@ -65,9 +65,9 @@ impl Node {
     }
 }
 
-/// In JSON each event is a line; as text progress would only scroll by.
+/// In JSON each event is a line and needs no second one for people; as text progress would only scroll by.
 fn show(event: &Event, output: &mut Output) {
-    let text = render::event(event);
+    let text = if output.is_json() { None } else { render::event(event) };
     let object = serde_json::to_value(event).unwrap_or_default();
     output.event(&object, text.as_deref());
 }

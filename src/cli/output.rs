@@ -80,13 +80,16 @@ impl Output {
         let _ = self.out.write_all(bytes).and_then(|()| self.out.flush());
     }
 
-    /// One object of a stream; without `--json` its text, if it has any.
+    /// Something that happens and that the person has to see: its text, in JSON on standard error, and in a stream
+    /// its object too.
     pub(super) fn event(&mut self, object: &Value, text: Option<&str>) {
         self.meter.clear();
+        if self.json && self.stream {
+            self.write_out(&one_line(object));
+        }
         match text {
-            _ if self.json && self.stream => self.write_out(&one_line(object)),
-            Some(text) if !self.json => self.write_out(&format!("{}\n", shown_lines(text))),
-            Some(text) => self.say(text),
+            Some(text) if self.json => self.show(text),
+            Some(text) => self.write_out(&format!("{}\n", shown_lines(text))),
             None => {}
         }
     }

@@ -34,7 +34,7 @@ impl Passphrases {
     pub(super) fn current(&self, output: &mut Output, person: &mut dyn Person) -> Result<Passphrase, Failure> {
         match self.given(output)? {
             Some(passphrase) => Ok(passphrase),
-            None if person.is_here() => person.secret("Passphrase: "),
+            None if person.is_here() => person.secret("Passphrase of the vault: "),
             None => {
                 Err(Failure::new(FailureCode::Locked, "The vault is locked, and no passphrase was given to open it.")
                     .hint("Run this at a terminal, or give --passphrase-file F or OVERREAD_PASSPHRASE."))

@@ -52,6 +52,8 @@ impl Terminal {
         loop {
             match answers.recv_timeout(LOOK_EVERY) {
                 Ok(Ok(answer)) => return Ok(answer),
+                // Without echo the terminal hands Ctrl-C over as a character, and the reader reports it so.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => return Err(Interruption::failure()),
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(no_answer()),
                 Err(RecvTimeoutError::Timeout) if self.interruption.has_happened() => {
                     return Err(Interruption::failure());

@@ -183,6 +183,8 @@ impl Session {
     /// The passphrase that has to go with a request.
     async fn passphrase_for(&mut self, request: &Request) -> Result<Option<Passphrase>, Failure> {
         match request {
+            // Whoever has an identity is told so by the node, and need not invent a passphrase first.
+            Request::Init { .. } if self.status().await?.initialised => Ok(None),
             Request::Init { .. } => self.passphrases.new_one(&mut self.output, &mut *self.person).map(Some),
             Request::VaultPassphrase { .. } => self.passphrases.current(&mut self.output, &mut *self.person).map(Some),
             Request::Status | Request::VaultRecover { .. } | Request::Lock => Ok(None),
