@@ -15,7 +15,7 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 struct Simple;
 
 impl Deidentifier for Simple {
-    fn deidentify(&self, header: &InMemDicomObject, _: &str) -> Result<Cleaned, LeftOut> {
+    fn deidentify(&self, header: &InMemDicomObject, _: Option<PixelFacts>) -> Result<Cleaned, LeftOut> {
         let modality = text(header, tags::MODALITY);
         if modality == "SR" {
             return Err(LeftOut("a report".into()));
@@ -85,12 +85,7 @@ fn dicom(number: u16, patient: &str, modality: &str, pixels: &[u8]) -> Vec<u8> {
     ] {
         object.put_str(tag, vr, value);
     }
-    let pixel = part10::PixelElement {
-        tag: tags::PIXEL_DATA,
-        vr: VR::OB,
-        encapsulated: false,
-        bytes: pixels.into(),
-    };
+    let pixel = part10::PixelElement { tag: tags::PIXEL_DATA, vr: VR::OB, encapsulated: false, bytes: pixels.into() };
     let part10 = part10::Part10 {
         syntax: part10::Syntax::of("1.2.840.10008.1.2.1"),
         header: InMemDicomObject::new_empty(),
@@ -109,8 +104,9 @@ fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
 
 #[test]
 fn a_study_is_planned_imported_and_exported_with_the_same_pixels() {
-    let files: Vec<_> =
-        (1..=9).map(|n| (["1", "2", "3", "4", "5", "6", "7", "8", "9"][n - 1], dicom(n as u16, "P1", "CT", &[n as u8; 64]))).collect();
+    let files: Vec<_> = (1..=9)
+        .map(|n| (["1", "2", "3", "4", "5", "6", "7", "8", "9"][n - 1], dicom(n as u16, "P1", "CT", &[n as u8; 64])))
+        .collect();
     let folder = folder(&files);
     let plan = plan(folder.path());
     assert_eq!((plan.studies.len(), plan.studies[0].instances()), (1, 9));
@@ -176,6 +172,15 @@ fn one_bad_file_never_stops_the_rest() {
     left.sort_unstable();
     assert_eq!(left, [("a report", false), ("ultrasound", true)]);
     assert_eq!(imported.head.left_out, 2);
+}
+
+#[test]
+fn a_series_that_is_left_out_whole_is_named_all_the_same() {
+    let folder = folder(&[("1", dicom(1, "P1", "US", &[3; 4]))]);
+    let imported = run(&plan(folder.path()).studies[0], &mut Memory::default());
+    let series = &imported.head.series[0];
+    assert_eq!((series.modality.as_str(), series.series.as_str(), series.left_out), ("US", "1.2.3.2000", 1));
+    assert_eq!((imported.head.study.as_str(), imported.head.instances()), ("1.2.3", 0));
 }
 
 #[test]
