@@ -9,6 +9,7 @@
 //! plan.rs      the same without storing: what will happen to which attribute
 //! reading.rs   pages, lists, details, export
 //! left_out.rs  what waits for somebody to look at it, and how it is let in
+//! review.rs    contact sheets for that look
 //! words.rs     who the patient is, and the check of typed text
 //! ```
 //!
@@ -25,6 +26,7 @@ mod left_out;
 mod merge;
 mod plan;
 mod reading;
+mod review;
 mod words;
 
 #[cfg(test)]
@@ -45,6 +47,7 @@ use crate::study::manifest::StudyHead;
 pub use import::{Control, import, left_behind};
 pub use left_out::include;
 pub use reading::{Export, chunks_of, export, held_chunks, list, open_pages, page_chunks, show};
+pub use review::{DecodeFrame, GreyTile, Reviewed, review};
 pub use words::{check_text, patient_of, words_of};
 
 /// A study this home holds, whole or in part.

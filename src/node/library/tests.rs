@@ -379,6 +379,54 @@ fn an_image_that_may_show_a_name_is_in_no_manifest_until_somebody_looked() {
 }
 
 #[test]
+fn contact_sheets_show_what_waits_and_samples_of_the_rest() {
+    let home = Home::new();
+    let risky = |number| Image { burned_in: "YES", series: 3, number, ..CT };
+    let files = folder(&[numbers(9), vec![risky(1), risky(2)]].concat());
+    let study = home.study(&home.import(&[files.path()]).unwrap().studies[0].id);
+    let decode = |file: &[u8], frame: u32| {
+        let header = part10::read(file).map_err(|error| error.to_string())?.header;
+        assert_eq!(frame, 1);
+        match text(&header, tags::INSTANCE_NUMBER).as_str() {
+            "2" => Err("no decoder".to_owned()),
+            "9" => panic!("a bug in a decoder"),
+            "5" => Ok(GreyTile { width: 9, height: 9, pixels: vec![1] }),
+            _ => Ok(GreyTile { width: 8, height: 8, pixels: vec![90; 64] }),
+        }
+    };
+    let out = home.folder.path().join("review");
+    let reviewed = review(&home.store, &study, &out, &decode, &control()).unwrap();
+    assert_eq!((reviewed.images, reviewed.pages.len()), (5, 1));
+    let index = std::fs::read_to_string(out.join("review.txt")).unwrap();
+    let lines: Vec<_> = index.lines().filter(|line| line.starts_with("page ")).collect();
+    assert_eq!(lines.len(), 5);
+    assert_eq!(
+        lines.iter().map(|line| line.contains("waits for review")).collect::<Vec<_>>(),
+        [true, true, false, false, false]
+    );
+    assert_eq!(
+        lines.iter().map(|line| line.contains("NOT DRAWN")).collect::<Vec<_>>(),
+        [false, true, false, true, true]
+    );
+    assert!(!index.contains("Farnsbarns") && !index.contains("4711"));
+    let mut page = png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&reviewed.pages[0]).unwrap()))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; page.output_buffer_size().unwrap()];
+    page.next_frame(&mut pixels).unwrap();
+    assert_eq!((pixels[0], pixels[5 * 1920 + 5]), (255, 90), "a frame around what waits, and the picture in it");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for path in reviewed.pages.iter().chain([&out.join("review.txt")]) {
+            assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    let again = review(&home.store, &study, &out, &decode, &control()).unwrap_err();
+    assert_eq!(again.code, FailureCode::WrongUse);
+}
+
+#[test]
 fn typed_text_that_names_the_patient_is_held_back() {
     let home = Home::new();
     let prior = Image { study: "1.2.3.99", name: "Quintessa^Maidenname", ..CT };
