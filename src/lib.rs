@@ -4,6 +4,7 @@ pub mod case;
 pub mod encoding;
 pub mod identity;
 pub mod node;
+pub mod net;
 pub mod seal;
 pub mod store;
 pub mod study;

@@ -13,11 +13,8 @@
 //! that is worked on alone. What it does not do: decide what a header may keep ([`Deidentifier`]), find keys,
 //! or make anything durable (the sink's promise).
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -25,20 +22,24 @@ use dicom_object::InMemDicomObject;
 use minicbor::{Decode, Encode};
 use rayon::prelude::*;
 
+pub use self::pace::{Cancelled, Control, IN_FLIGHT_BYTES_MAX, Progress};
+pub use self::plan::{Patient, Plan, PlanError, PlannedInstance, PlannedSeries, PlannedStudy};
+
+use self::pace::{Gate, Tally};
 use super::deidentify::PixelFacts;
 use super::deidentify::burned_in::fits_in_eight_bits;
 use super::manifest::{InstanceEntry, ManifestError, SeriesHead, StudyHead, number, seal_pages, text};
 use super::object::{SealedObject, seal_object};
-use super::order::into_reading_order;
+use super::order::{Gaps, into_reading_order};
 use super::packing::Packer;
-use super::part10::{self, Part10, Part10Error, SCAN_BYTES, uid_of};
-use super::source::{self, SkippedFile, SourceError, SourceFile};
+use super::part10::{self, Part10};
+use super::source::{SkippedFile, SourceFile};
 use super::write::rebuild;
 use crate::encoding::private::Private;
 use crate::seal::chunk::StudyKey;
 
-/// Most bytes of files that are worked on at once. A file needs about 1.6 times its length in memory.
-pub const IN_FLIGHT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+mod pace;
+mod plan;
 
 /// Cleans headers; the room of de-identification implements it for one patient group.
 pub trait Deidentifier: Sync {
@@ -69,223 +70,11 @@ pub trait Sink: Send {
     fn object(&mut self, object: SealedObject) -> Result<(), Self::Error>;
 }
 
-/// How far an import is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    pub files_done: u64,
-    pub files: u64,
-    pub bytes_done: u64,
-    pub bytes: u64,
-}
-
-/// The caller's hand on a running import.
-pub struct Control<'a> {
-    /// Set to stop soon.
-    pub cancelled: &'a AtomicBool,
-    /// Called after each file, from any thread.
-    pub progress: &'a (dyn Fn(Progress) + Sync),
-}
-
-impl Control<'_> {
-    fn check(&self) -> Result<(), Cancelled> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
-    }
-}
-
-/// The caller asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("stopped; what was stored stays, and importing again continues")]
-pub struct Cancelled;
-
-/// What would be imported. Everything here is the patient's own data.
-#[derive(Default)]
-pub struct Plan {
-    pub studies: Vec<PlannedStudy>,
-    pub skipped: Vec<SkippedFile>,
-}
-
-/// A study as its files say it is.
-pub struct PlannedStudy {
-    pub patient: Patient,
-    /// Study Instance UID.
-    pub study: Private<String>,
-    /// Study Date as written.
-    pub date: Private<String>,
-    pub description: Private<String>,
-    pub accession: Private<String>,
-    pub series: Vec<PlannedSeries>,
-}
-
-/// Who a study is of. Two files are of the same patient if ID and issuer agree.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Patient {
-    pub id: Private<String>,
-    pub issuer: Private<String>,
-    pub name: Private<String>,
-    pub birth_date: Private<String>,
-}
-
-pub struct PlannedSeries {
-    /// Series Instance UID.
-    pub series: Private<String>,
-    pub modality: String,
-    pub description: Private<String>,
-    pub instances: Vec<PlannedInstance>,
-    /// The header of the first instance, to show what de-identification will do.
-    pub example: InMemDicomObject,
-}
-
-/// The files that say they are one instance, in the order in which they were found.
-pub struct PlannedInstance {
-    pub sop_instance: Private<String>,
-    pub files: Vec<SourceFile>,
-}
-
-impl PlannedStudy {
-    pub fn instances(&self) -> usize {
-        self.series.iter().map(|series| series.instances.len()).sum()
-    }
-
-    /// Length of all files in bytes.
-    pub fn bytes(&self) -> u64 {
-        self.series.iter().flat_map(|s| &s.instances).flat_map(|i| &i.files).map(|file| file.bytes).sum()
-    }
-}
-
-impl Plan {
-    /// Finds files and reads their headers.
-    pub fn make(paths: &[PathBuf], control: &Control<'_>) -> Result<Self, PlanError> {
-        let found = source::find(paths)?;
-        let gate = Gate::new();
-        let tally = Tally::new(&found.files);
-        let scanned: Vec<_> = found
-            .files
-            .into_par_iter()
-            .map(|file| {
-                control.check()?;
-                let scanned = scan(&file, &gate).and_then(|header| Summary::of(&header));
-                tally.done(file.bytes, control);
-                Ok((file, scanned))
-            })
-            .collect::<Result<_, Cancelled>>()?;
-        let mut plan = Self { studies: Vec::new(), skipped: found.skipped };
-        let mut places = Places::default();
-        for (file, scanned) in scanned {
-            match scanned {
-                Ok(summary) => plan.add(file, summary, &mut places),
-                Err(why) => plan.skipped.push(SkippedFile { path: file.path, why }),
-            }
-        }
-        for series in plan.studies.iter_mut().flat_map(|study| &mut study.series) {
-            let first = series.instances.first().and_then(|instance| instance.files.first());
-            if let Some(Ok(header)) = first.map(|file| scan(file, &gate)) {
-                series.example = header;
-            }
-        }
-        Ok(plan)
-    }
-
-    fn add(&mut self, file: SourceFile, summary: Summary, places: &mut Places) {
-        let Summary { patient, study, series, sop_instance, .. } = summary;
-        // Without an ID the name has to do: two names in one study must not become one patient.
-        let same_patient = match patient.id.reveal().is_empty() {
-            true => ["", "", patient.name.reveal()].join("\u{0}"),
-            false => [patient.id.reveal().as_str(), patient.issuer.reveal(), ""].join("\u{0}"),
-        };
-        let study_at = *places.studies.entry((same_patient, study.clone())).or_insert_with(|| {
-            self.studies.push(PlannedStudy {
-                patient,
-                study: Private::new(study),
-                date: summary.date,
-                description: summary.study_description,
-                accession: summary.accession,
-                series: Vec::new(),
-            });
-            self.studies.len() - 1
-        });
-        let study = &mut self.studies[study_at];
-        let series_at = *places.series.entry((study_at, series.clone())).or_insert_with(|| {
-            study.series.push(PlannedSeries {
-                series: Private::new(series),
-                modality: summary.modality,
-                description: summary.series_description,
-                instances: Vec::new(),
-                example: InMemDicomObject::new_empty(),
-            });
-            study.series.len() - 1
-        });
-        let instances = &mut study.series[series_at].instances;
-        let (series_at, at) = *places.instances.entry((study_at, sop_instance.clone())).or_insert_with(|| {
-            instances.push(PlannedInstance { sop_instance: Private::new(sop_instance), files: Vec::new() });
-            (series_at, instances.len() - 1)
-        });
-        // A copy in another series is a copy all the same.
-        study.series[series_at].instances[at].files.push(file);
-    }
-}
-
-/// What the plan needs of a header; the headers of a large import would not fit into memory together.
-struct Summary {
-    patient: Patient,
-    study: String,
-    series: String,
-    sop_instance: String,
-    date: Private<String>,
-    study_description: Private<String>,
-    accession: Private<String>,
-    modality: String,
-    series_description: Private<String>,
-}
-
-impl Summary {
-    fn of(header: &InMemDicomObject) -> Result<Self, String> {
-        let private = |tag| Private::new(text(header, tag));
-        let names = uid_of(header, tags::SOP_CLASS_UID).and(uid_of(header, tags::SOP_INSTANCE_UID));
-        let sop_instance = names.ok_or("it does not say which object it is (no SOP Class or Instance UID)")?;
-        Ok(Self {
-            patient: Patient {
-                id: private(tags::PATIENT_ID),
-                issuer: private(tags::ISSUER_OF_PATIENT_ID),
-                name: private(tags::PATIENT_NAME),
-                birth_date: private(tags::PATIENT_BIRTH_DATE),
-            },
-            study: uid_of(header, tags::STUDY_INSTANCE_UID).unwrap_or_default(),
-            series: uid_of(header, tags::SERIES_INSTANCE_UID).unwrap_or_default(),
-            sop_instance,
-            date: private(tags::STUDY_DATE),
-            study_description: private(tags::STUDY_DESCRIPTION),
-            accession: private(tags::ACCESSION_NUMBER),
-            modality: text(header, tags::MODALITY),
-            series_description: private(tags::SERIES_DESCRIPTION),
-        })
-    }
-}
-
-/// Where studies, series and instances already stand in the plan.
-#[derive(Default)]
-struct Places {
-    studies: BTreeMap<(String, String), usize>,
-    series: BTreeMap<(usize, String), usize>,
-    instances: BTreeMap<(usize, String), (usize, usize)>,
-}
-
-fn scan(file: &SourceFile, gate: &Gate) -> Result<InMemDicomObject, String> {
-    let beginning = file.beginning(SCAN_BYTES)?;
-    match part10::scan(&beginning, file.bytes) {
-        Ok((_, header)) => Ok(header),
-        Err(Part10Error::NeedsWhole) => {
-            let _pass = gate.pass(file.bytes);
-            let whole = file.whole()?;
-            part10::read(&whole).map(|part10| part10.header).map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// A study that was imported.
 pub struct ImportedStudy {
+    /// Its series stand in the order of the plan; one of which nothing could be read has no UID.
     pub head: StudyHead,
-    /// The instances in the manifest, by series, in reading order.
+    /// The instances in the manifest, by series of the head, in reading order.
     pub series: Vec<Vec<InstanceEntry>>,
     /// What the head says of each series; `None` where no instance could be cleaned.
     pub facts: Vec<Option<Facts>>,
@@ -509,6 +298,22 @@ impl Facts {
             body_part: text(tags::BODY_PART_EXAMINED),
         }
     }
+
+    /// A head without instances.
+    pub fn series_head(&self) -> SeriesHead {
+        SeriesHead {
+            series: self.series.clone(),
+            modality: self.modality.clone(),
+            description: self.series_description.clone(),
+            number: self.series_number,
+            body_part: self.body_part.clone(),
+            instances: 0,
+            left_out: 0,
+            gaps: Gaps::default(),
+            packed_bytes: 0,
+            pages: Vec::new(),
+        }
+    }
 }
 
 /// Days from 1970-01-01 to a DA value (YYYYMMDD).
@@ -521,28 +326,24 @@ fn day_of(date: &str) -> Option<i32> {
     Some(date.to_julian_day() - time::macros::date!(1970 - 01 - 01).to_julian_day())
 }
 
-/// Puts instances into reading order, seals the pages that name them, and gives the series' head.
+/// Puts instances into reading order, seals the pages that name them, and writes counts and pages into `head`.
 ///
-/// Also for a series whose reviewed instances are admitted later.
+/// Also for a series whose reviewed instances are admitted later: its head is then the old one.
 pub fn seal_series(
     key: &StudyKey,
-    facts: &Facts,
+    head: SeriesHead,
     instances: &mut [InstanceEntry],
     left_out: u32,
 ) -> Result<(SeriesHead, Vec<SealedObject>), ManifestError> {
     let gaps = into_reading_order(instances);
-    let pages = seal_pages(key, &facts.series, instances)?;
+    let pages = seal_pages(key, &head.series, instances)?;
     let head = SeriesHead {
-        series: facts.series.clone(),
-        modality: facts.modality.clone(),
-        description: facts.series_description.clone(),
-        number: facts.series_number,
-        body_part: facts.body_part.clone(),
         instances: u32::try_from(instances.len()).unwrap_or(u32::MAX),
         left_out,
         gaps,
         packed_bytes: instances.iter().map(|instance| instance.object.packed_bytes).sum(),
         pages: pages.iter().map(|page| page.object.clone()).collect(),
+        ..head
     };
     Ok((head, pages))
 }
@@ -576,10 +377,10 @@ fn assemble<S: Sink>(
         bytes_stored: 0,
     };
     for (at, outcome) in outcomes {
-        if let Some(of_instance) = outcome.facts {
-            facts[at].get_or_insert(of_instance);
-        }
         series[at].extend(outcome.entry);
+        if facts[at].is_none() {
+            facts[at] = outcome.facts;
+        }
         imported.left_out.extend(outcome.left_out);
         imported.skipped.extend(outcome.skipped);
         imported.duplicates += outcome.duplicates;
@@ -593,8 +394,8 @@ fn assemble<S: Sink>(
     }
     for (at, instances) in series.iter_mut().enumerate() {
         let left_out = imported.left_out.iter().filter(|instance| instance.series == at).count() as u32;
-        let of_series = facts[at].clone().unwrap_or_default();
-        let (head, pages) = seal_series(key, &of_series, instances, left_out)?;
+        let head = facts[at].as_ref().map(Facts::series_head).unwrap_or_else(|| Facts::default().series_head());
+        let (head, pages) = seal_series(key, head, instances, left_out)?;
         for page in pages {
             imported.bytes_stored += page.chunks.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
             sink.object(page).map_err(ImportError::Store)?;
@@ -613,79 +414,6 @@ fn assemble<S: Sink>(
     imported.facts = facts;
     imported.head.to_bytes()?; // a head that no entry can carry must fail here, not when it is sent
     Ok(imported)
-}
-
-/// Counts what is done.
-struct Tally {
-    state: Mutex<Progress>,
-}
-
-impl Tally {
-    fn new<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> Self {
-        let mut progress = Progress::default();
-        for file in files {
-            progress.files += 1;
-            progress.bytes += file.bytes;
-        }
-        Self { state: Mutex::new(progress) }
-    }
-
-    fn done(&self, bytes: u64, control: &Control<'_>) {
-        let now = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.files_done += 1;
-            state.bytes_done += bytes;
-            *state
-        };
-        (control.progress)(now);
-    }
-
-    fn bytes_in(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).bytes_done
-    }
-}
-
-/// Lets files in as long as they fit into [`IN_FLIGHT_BYTES_MAX`] together.
-struct Gate {
-    bytes: Mutex<u64>,
-    left: Condvar,
-}
-
-impl Gate {
-    fn new() -> Self {
-        Self { bytes: Mutex::new(0), left: Condvar::new() }
-    }
-
-    /// Waits for room. A file that never fits waits until it is alone.
-    fn pass(&self, bytes: u64) -> Pass<'_> {
-        let inside = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |inside: &mut u64| *inside > 0 && inside.saturating_add(bytes) > IN_FLIGHT_BYTES_MAX;
-        let mut inside = self.left.wait_while(inside, full).unwrap_or_else(PoisonError::into_inner);
-        *inside = inside.saturating_add(bytes);
-        Pass { gate: self, bytes }
-    }
-}
-
-struct Pass<'a> {
-    gate: &'a Gate,
-    bytes: u64,
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        let mut inside = self.gate.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        *inside = inside.saturating_sub(self.bytes);
-        self.gate.left.notify_all();
-    }
-}
-
-/// Why there is no plan.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
 }
 
 /// Why an import stopped.

@@ -9,14 +9,18 @@
 //! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
 //! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people type,
 //! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
+//! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
-//! images into reading order. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
+//! images into reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and
+//! which side is which, [`measure`] what a mark does. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
 //! demo's patient. Nothing here knows a database, a socket or a case.
 
 pub mod deidentify;
 pub mod export;
 pub mod import;
+pub mod geometry;
 pub mod manifest;
+pub mod measure;
 pub mod object;
 pub mod order;
 pub mod packing;
@@ -24,5 +28,6 @@ pub mod part10;
 pub mod source;
 pub mod synthetic;
 pub mod typed_text;
+pub mod pixels;
 pub mod walk;
 pub mod write;

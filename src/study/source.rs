@@ -75,8 +75,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Found, SourceError> {
         if let Err(error) = path.metadata() {
             return Err(SourceError::Unreachable { path: Private::new(path.clone()), why: reason(&error) });
         }
-        let entries =
-            WalkDir::new(path).follow_links(true).max_depth(FOLDER_DEPTH_MAX).sort_by_file_name().into_iter();
+        let entries = WalkDir::new(path).follow_links(true).max_depth(FOLDER_DEPTH_MAX).sort_by_file_name().into_iter();
         for entry in entries {
             match entry {
                 Ok(entry) if entry.file_type().is_dir() => {}

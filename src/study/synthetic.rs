@@ -28,7 +28,10 @@ const STEP_MM: f64 = 2.5;
 /// Field of view in mm.
 const FIELD_MM: f64 = 380.0;
 
+/// HU of air and of a vessel in the lung.
 const AIR: f32 = -1000.0;
+const VESSEL: f32 = 25.0;
+
 /// Standard deviation of the noise in soft tissue, in HU.
 const NOISE_HU: f32 = 14.0;
 
@@ -131,7 +134,7 @@ fn header(seed: u64, index: u32, slices: u32) -> InMemDicomObject {
         (tags::IMAGE_COMMENTS, VR::LT, comment),
         (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
         (tags::PIXEL_SPACING, VR::DS, &spacing),
-        (tags::REQUESTING_PHYSICIAN, VR::PN, referring),
+        (tags::POSITION_REFERENCE_INDICATOR, VR::LO, ""),
     ];
     let mut header = InMemDicomObject::new_empty();
     for (tag, vr, value) in texts {
@@ -167,11 +170,13 @@ fn header(seed: u64, index: u32, slices: u32) -> InMemDicomObject {
 fn draw(seed: u64, index: u32, slices: u32) -> Vec<u8> {
     // 0 at the top of the lungs, 1 at the diaphragm.
     let depth = index as f32 / slices.max(2).saturating_sub(1) as f32;
-    let mut shapes = anatomy(depth);
-    shapes.extend(vessels(seed, depth));
+    let shapes = anatomy(depth);
     let mut image = vec![AIR; SIZE * SIZE];
     for shape in &shapes {
         shape.paint(&mut image);
+    }
+    for vessel in &vessels(seed, depth) {
+        vessel.paint_over_lung(&mut image);
     }
     let image = smooth(&image, &[0.06, 0.24, 0.4, 0.24, 0.06]);
 
@@ -195,7 +200,7 @@ fn unit(at: usize) -> (f32, f32) {
     (scale(at % SIZE), scale(at / SIZE))
 }
 
-/// An ellipse, turned by `turn` radians, filled with one value or laid over what is there.
+/// An ellipse, turned by `turn` radians and filled with one value.
 #[derive(Clone, Copy)]
 struct Shape {
     x: f32,
@@ -212,6 +217,15 @@ impl Shape {
     }
 
     fn paint(&self, image: &mut [f32]) {
+        self.paint_where(image, |_| true);
+    }
+
+    /// Leaves heart, liver and ribs as they are.
+    fn paint_over_lung(&self, image: &mut [f32]) {
+        self.paint_where(image, |hu| hu < -500.0 || hu == VESSEL);
+    }
+
+    fn paint_where(&self, image: &mut [f32], may: impl Fn(f32) -> bool) {
         let reach = self.width.max(self.height);
         let rows = pixels(self.y, reach);
         let (sin, cos) = self.turn.sin_cos();
@@ -221,7 +235,7 @@ impl Shape {
                 let (x, y) = unit(at);
                 let (dx, dy) = (x - self.x, y - self.y);
                 let (u, v) = ((dx * cos + dy * sin) / self.width, (dy * cos - dx * sin) / self.height);
-                if u * u + v * v < 1.0 {
+                if u * u + v * v < 1.0 && may(image[at]) {
                     image[at] = self.hu;
                 }
             }
@@ -321,7 +335,7 @@ fn vessels(seed: u64, depth: f32) -> Vec<Shape> {
             let towards_hilum = (y - 0.02).atan2(x - side * 0.12);
             if inside && x.abs() > 0.17 {
                 let width = size * near.sqrt() * stretch;
-                shapes.push(Shape { turn: towards_hilum, ..Shape::new(x, y, width, size * near.sqrt(), 25.0) });
+                shapes.push(Shape { turn: towards_hilum, ..Shape::new(x, y, width, size * near.sqrt(), VESSEL) });
             }
         }
     }
@@ -332,14 +346,13 @@ fn vessels(seed: u64, depth: f32) -> Vec<Shape> {
     let cut = RADIUS_MM * RADIUS_MM - away * away;
     if cut > 0.0 {
         let radius = cut.sqrt() / (FIELD_MM as f32 / 2.0);
+        shapes.push(Shape { turn: 0.6, ..Shape::new(x, y, radius * 1.1, radius * 0.9, 38.0) });
         for spike in 0..9 {
             let angle = spike as f32 * 0.7 + 0.3;
             let (sin, cos) = angle.sin_cos();
             let spike = Shape::new(x + radius * 0.9 * cos, y + radius * 0.9 * sin, radius * 0.65, 0.004, -250.0);
             shapes.push(Shape { turn: angle, ..spike });
         }
-        shapes.push(Shape { turn: 0.6, ..Shape::new(x, y, radius * 1.1, radius * 0.9, 38.0) });
-        shapes.push(Shape::new(x + radius * 0.35, y - radius * 0.25, radius * 0.5, radius * 0.55, 48.0));
     }
     shapes
 }

@@ -12,7 +12,7 @@ use dicom_dictionary_std::tags;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use super::merge::{facts_of, put_object, with_series};
+use super::merge::{put_object, with_series};
 use super::reading::{fetch_from, held_instances};
 use super::{LeftOutCount, LocalStudy, chunk_group, damaged, put, store_failure};
 use crate::encoding::id::{Bytes, StudyId};
@@ -24,7 +24,7 @@ use crate::seal::chunk::StudyKey;
 use crate::store::{BATCH_CHUNK_BYTES_ADVISED, Batch, ROW_VALUE_BYTES_MAX, Store, Table};
 use crate::study::export::open_instance;
 use crate::study::import::{Facts, seal_series};
-use crate::study::manifest::InstanceEntry;
+use crate::study::manifest::{InstanceEntry, SeriesHead};
 use crate::study::object::{SealedObject, seal_object};
 use crate::study::packing::Packer;
 use crate::study::part10;
@@ -125,8 +125,7 @@ pub fn include(
     let chosen = chosen_series(study, &rows, series)?;
     let key = study.study_key();
     let mut batch = Batch::new();
-    let mut added: BTreeMap<String, Vec<InstanceEntry>> = BTreeMap::new();
-    let mut facts: BTreeMap<String, Facts> = BTreeMap::new();
+    let mut added: BTreeMap<String, (SeriesHead, Vec<InstanceEntry>)> = BTreeMap::new();
     let mut packer = Packer::new().map_err(|error| unopened(&error))?;
     let mut included = BTreeSet::new();
     for row in rows.iter_mut().filter(|row| row.waits() && chosen.contains(&row.facts.series)) {
@@ -141,19 +140,18 @@ pub fn include(
             seen: row.entry.plain_hash,
             shared: entry.plain_hash,
         });
-        facts.entry(row.facts.series.clone()).or_insert_with(|| row.facts.clone());
-        added.entry(row.facts.series.clone()).or_default().push(entry);
+        let of_series = || (row.facts.series_head(), Vec::new());
+        added.entry(row.facts.series.clone()).or_insert_with(of_series).1.push(entry);
         included.insert(row.entry.sop_instance.clone());
     }
     let mut held = held_instances(store, study)?;
     let mut heads = study.head.series.clone();
-    for (uid, entries) in added {
+    for (uid, (of_series, entries)) in added {
         let mut instances = held.remove(&uid).unwrap_or_default();
         instances.extend(entries);
         let at = heads.iter().position(|head| head.series == uid);
-        let of_series = at.and_then(|at| heads.get(at)).map(|head| facts_of(&study.head, head));
-        let of_series = of_series.or_else(|| facts.get(&uid).cloned()).unwrap_or_default();
-        let (head, pages) = seal_series(&key, &of_series, &mut instances, 0).map_err(|error| unopened(&error))?;
+        let of_series = at.and_then(|at| heads.get(at)).cloned().unwrap_or(of_series);
+        let (head, pages) = seal_series(&key, of_series, &mut instances, 0).map_err(|error| unopened(&error))?;
         for page in pages {
             put_object(&mut batch, &study.id, page);
         }

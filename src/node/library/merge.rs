@@ -11,7 +11,7 @@ use super::{LeftOutCount, LocalStudy, chunk_group};
 use crate::encoding::id::{Bytes, StudyId};
 use crate::seal::chunk::StudyKey;
 use crate::store::{Batch, VerifiedChunk};
-use crate::study::import::{Facts, ImportedStudy, seal_series};
+use crate::study::import::{ImportedStudy, seal_series};
 use crate::study::manifest::{InstanceEntry, ManifestError, SeriesHead, StudyHead};
 use crate::study::object::SealedObject;
 
@@ -105,11 +105,8 @@ pub(super) fn merge(
             _ => {
                 let mut all = held.remove(&facts.series).unwrap_or_default();
                 all.extend(fresh);
-                let of_series = match (existing, at.and_then(|at| heads.get(at))) {
-                    (Some(study), Some(head)) => facts_of(&study.head, head),
-                    _ => facts.clone(),
-                };
-                let (head, pages) = seal_series(key, &of_series, &mut all, 0)?;
+                let of_series = at.and_then(|at| heads.get(at)).cloned().unwrap_or_else(|| facts.series_head());
+                let (head, pages) = seal_series(key, of_series, &mut all, 0)?;
                 merged.pages.extend(pages);
                 match at {
                     Some(at) => heads[at] = head,
@@ -164,21 +161,6 @@ pub(super) fn with_series(about: StudyHead, mut series: Vec<SeriesHead>, left_ou
         left_out: left_out.iter().map(|count| count.instances).sum(),
         series,
         ..about
-    }
-}
-
-/// What a head says of one of its series.
-pub(super) fn facts_of(study: &StudyHead, series: &SeriesHead) -> Facts {
-    Facts {
-        study: study.study.clone(),
-        pseudonym: study.pseudonym.clone(),
-        study_description: study.description.clone(),
-        shifted_day: study.shifted_day,
-        series: series.series.clone(),
-        modality: series.modality.clone(),
-        series_description: series.description.clone(),
-        series_number: series.number,
-        body_part: series.body_part.clone(),
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn risks(header: &InMemDicomObject, sop_class_uid: &str, pixels: Pixe
     let mut risks: Vec<_> = [
         (first(tags::BURNED_IN_ANNOTATION) == "YES", BurnedInRisk::SaysSo),
         (
-            ULTRASOUND.contains(&modality) || ["3", "3.1", "6", "6.1", "6.2"].iter().any(|root| class_is(root)),
+            ULTRASOUND.contains(&modality) || ["3", "3.1", "6", "6.1", "6.2", "6.3"].iter().any(|root| class_is(root)),
             BurnedInRisk::Ultrasound,
         ),
         (class_is("7"), BurnedInRisk::SecondaryCapture),

@@ -14,7 +14,7 @@ use dicom_object::mem::InMemElement;
 
 use super::identity::Identity;
 use super::preset::Method;
-use super::profile::{Base, KeptBy, Rule, dummy_text};
+use super::profile::{Base, DUMMY, KeptBy, Rule, dummy_text};
 use super::secrets::GroupSecrets;
 use super::vocabulary::{clean as clean_words, is_known};
 use super::well_known::well_known;
@@ -137,7 +137,7 @@ impl Walk<'_> {
         match rule {
             Rule::Base(base) => self.base(element, base, Reason::Profile, depth, within),
             Rule::Keep(by) => self.keep(element, by, depth, within),
-            Rule::Shift(base) => self.shift(element, base, depth, within),
+            Rule::Shift(base) => self.shift(element, base),
             Rule::CleanWords(base) if element.vr() == VR::SQ => {
                 let cleaned = self.sequence(element, depth, within);
                 self.finish_sequence(cleaned, base, Method::CleanDescriptors, Reason::Descriptors)
@@ -223,10 +223,10 @@ impl Walk<'_> {
         Some(kept)
     }
 
-    fn shift(&mut self, element: InMemElement, base: Base, depth: usize, within: Within) -> Option<InMemElement> {
+    fn shift(&mut self, element: InMemElement, base: Base) -> Option<InMemElement> {
         let tag = element.tag();
         let Some(texts) = values::texts(&element) else {
-            return self.base(element, base, Reason::Profile, depth, within);
+            return self.not_shifted(element, base, Reason::ContradictoryVr);
         };
         let offset = self.group.date_offset_days();
         let vr = match listed_vr(tag, element.vr()) {
@@ -237,15 +237,15 @@ impl Walk<'_> {
             VR::SH if tag == tags::TIMEZONE_OFFSET_FROM_UTC && texts.iter().all(|text| values::is_timezone(text)) => {
                 return Some(retyped(element, VR::SH));
             }
-            _ => return self.base(element, base, Reason::InvalidDate, depth, within),
+            _ => return self.not_shifted(element, base, Reason::InvalidDate),
         };
         if texts.len() > super::TEXT_VALUES_MAX {
-            return self.base(element, base, Reason::TooLong, depth, within);
+            return self.not_shifted(element, base, Reason::TooLong);
         }
         let shift = if vr == VR::DA { dates::shift_date } else { dates::shift_datetime };
         let shifted: Option<C<String>> = texts.iter().map(|text| shift(text, offset)).collect();
         let Some(shifted) = shifted else {
-            return self.base(element, base, Reason::InvalidDate, depth, within);
+            return self.not_shifted(element, base, Reason::InvalidDate);
         };
         if shifted.iter().all(String::is_empty) {
             return Some(empty(tag, vr));
@@ -253,6 +253,12 @@ impl Walk<'_> {
         self.note(vr, Done::DatesMoved, Reason::ModifiedDates);
         self.earn(Method::ModifiedDates);
         Some(DataElement::new(tag, vr, PrimitiveValue::Strs(shifted)))
+    }
+
+    /// What could not be moved goes. A dummy date among moved ones would be read as an interval of a century.
+    fn not_shifted(&mut self, element: InMemElement, base: Base, reason: Reason) -> Option<InMemElement> {
+        let base = if base == Base::Dummy { Base::Remove } else { base };
+        self.base(element, base, reason, 0, Within::default())
     }
 
     /// Short descriptions, and the one ST that is as short: Derivation Description. Comments, histories and
@@ -596,7 +602,7 @@ fn removed_content_item() -> InMemDicomObject {
         DataElement::new(tags::RELATIONSHIP_TYPE, VR::CS, "CONTAINS"),
         DataElement::new(tags::VALUE_TYPE, VR::CS, "TEXT"),
         sequence_of(tags::CONCEPT_NAME_CODE_SEQUENCE, vec![code_item("121106", "DCM", "Comment")]),
-        DataElement::new(tags::TEXT_VALUE, VR::UT, "REMOVED"),
+        DataElement::new(tags::TEXT_VALUE, VR::UT, DUMMY),
     ])
 }
 

@@ -1,5 +1,4 @@
-//! What leaves and what stays: the de-identification engine (PS3.15 Annex E; the rules are in
-//! `keys/format.md`'s companion on de-identification).
+//! What leaves and what stays: the de-identification engine (PS3.15 2024e Annex E).
 //!
 //! The Basic Profile alone blinds a second reader, naive options leak. So: the standard's own table decides
 //! ([`profile`]), a preset says which of its options apply ([`preset`]), and what the table does not foresee is

@@ -125,10 +125,14 @@ impl Profile {
     }
 }
 
+/// Stands where a text had to stay and its value had to go. Two letters, so that it is no word that a search for
+/// names of three letters or more would find: already de-identified files say "REMOVED" where a name was.
+pub const DUMMY: &str = "NA";
+
 /// A dummy that is valid for the VR; sequences and UIDs have rules of their own.
 pub fn dummy_text(vr: VR) -> Option<&'static str> {
     Some(match vr {
-        VR::PN | VR::LO | VR::SH | VR::ST | VR::LT | VR::UT | VR::UC | VR::CS | VR::AE => "REMOVED",
+        VR::PN | VR::LO | VR::SH | VR::ST | VR::LT | VR::UT | VR::UC | VR::CS | VR::AE => DUMMY,
         VR::DA => "19000101",
         VR::DT => "19000101000000",
         VR::TM => "000000",

@@ -29,12 +29,12 @@ static SAFE: LazyLock<HashMap<(&'static str, u16, u8), VR>> = LazyLock::new(|| {
 const REREAD_BYTES_MAX: usize = 1024;
 
 /// The VR under which the table lists this private attribute.
-pub fn safe_vr(creator: &str, tag: Tag) -> Option<VR> {
+pub(super) fn safe_vr(creator: &str, tag: Tag) -> Option<VR> {
     SAFE.get(&(creator, tag.group(), (tag.element() & 0xff) as u8)).copied()
 }
 
 /// The element if its VR is the listed one, or its bytes can be read as such.
-pub fn with_listed_vr(element: InMemElement, listed: VR) -> Option<InMemElement> {
+pub(super) fn with_listed_vr(element: InMemElement, listed: VR) -> Option<InMemElement> {
     if element.vr() == listed {
         return Some(element);
     }

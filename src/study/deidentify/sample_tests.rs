@@ -60,17 +60,39 @@ fn files(samples: &Path, scratch: &Path) -> Vec<PathBuf> {
 
 /// The header of a file, however it starts; `None` if it is no DICOM that this test can read.
 fn read_header(path: &Path) -> Option<(InMemDicomObject, Option<String>)> {
-    let options = OpenFileOptions::new().read_until(tags::PIXEL_DATA);
-    if let Ok(file) = options.open_file(path) {
+    if path
+        .extension()
+        .is_some_and(|extension| ["xz", "zip", "json", "tsv", "md"].iter().any(|other| extension == *other))
+    {
+        return None;
+    }
+    if let Ok(file) = OpenFileOptions::new().read_until(tags::PIXEL_DATA).open_file(path) {
         let class = file.meta().media_storage_sop_class_uid.clone();
         return Some((file.into_inner(), Some(class)));
     }
     let bytes = std::fs::read(path).ok()?;
-    ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"].into_iter().find_map(|syntax| {
-        let header = InMemDicomObject::read_dataset_with_ts(&bytes[..], TransferSyntaxRegistry.get(syntax)?).ok()?;
+    let starts = [meta_end(&bytes, 128), meta_end(&bytes, 0).filter(|start| *start > 0), Some(0)];
+    starts.into_iter().flatten().find_map(|start| {
+        // A wrong guess would let the parser reserve gigabytes for a length that is none.
+        let data_set = bytes.get(start..)?;
+        let is_explicit = data_set.get(4..6)?.iter().all(u8::is_ascii_uppercase);
+        let syntax = if is_explicit { "1.2.840.10008.1.2.1" } else { "1.2.840.10008.1.2" };
+        let is_short = is_explicit || data_set.get(6..8)? == [0, 0];
+        if data_set.get(..2)? != [8, 0] || !is_short {
+            return None;
+        }
+        let mut header = InMemDicomObject::read_dataset_with_ts(data_set, TransferSyntaxRegistry.get(syntax)?).ok()?;
+        header.remove_element(tags::PIXEL_DATA);
         header.get(tags::SOP_INSTANCE_UID)?;
         Some((header, None))
     })
+}
+
+/// Where the data set starts if a meta group with its length stands at `start`.
+fn meta_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let start = if bytes.get(start..start + 4)? == b"DICM" { start + 4 } else { start };
+    let length = bytes.get(start..start + 12)?.strip_prefix(b"\x02\0\0\0UL\x04\0")?;
+    Some(start + 12 + u32::from_le_bytes(length.try_into().ok()?) as usize)
 }
 
 fn run(header: InMemDicomObject, class: Option<&str>) -> Result<Deidentified, LeftOut> {
@@ -152,17 +174,23 @@ fn no_sample_leaves_with_anything_of_its_patient() {
                 continue;
             }
         };
+        let mut out = out;
+        // The program's own marks are no leak, even for patients called "Test^Patient" or "Modified".
+        for mark in [
+            tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE,
+            tags::DEIDENTIFICATION_METHOD,
+            tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED,
+        ] {
+            out.header.remove_element(mark);
+        }
         let leaks = leaks(&secrets, &out.header);
         assert!(leaks.is_empty(), "{}: {leaks:?}", path.display());
         let mut bytes = Vec::new();
         let explicit = TransferSyntaxRegistry.get("1.2.840.10008.1.2.1").unwrap();
         out.header.write_dataset_with_ts(&mut bytes, explicit).unwrap();
+        let written = String::from_utf8_lossy(&bytes);
         for secret in secrets.iter().filter(|secret| secret.len() >= 7 && secret.contains('.')) {
-            assert!(
-                !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
-                "{}: a UID",
-                path.display()
-            );
+            assert!(!written.contains(secret.as_str()), "{}: a UID", path.display());
         }
         let back = InMemDicomObject::read_dataset_with_ts(&bytes[..], explicit).unwrap();
         assert_eq!(back.tags().count(), out.header.tags().count(), "{}", path.display());

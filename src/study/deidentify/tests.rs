@@ -1,6 +1,5 @@
 //! Rules of the engine, each on the smallest header that shows it.
 
-use dicom_core::header::Header;
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -91,8 +90,8 @@ fn the_consult_preset_leaves_what_a_second_reader_needs() {
         (tags::PATIENT_BIRTH_DATE, Some("")),
         (tags::STUDY_DESCRIPTION, Some("CT Thorax for")),
         (tags::SERIES_TIME, Some("083000.12")),
-        (tags::INSTITUTION_NAME, None),
-        (tags::STATION_NAME, Some("REMOVED")),
+        (tags::INSTITUTION_NAME, Some("NA")),
+        (tags::STATION_NAME, Some("NA")),
         (tags::MANUFACTURER, Some("SIEMENS")),
         (tags::ACCESSION_NUMBER, Some("")),
         (tags::IMAGE_COMMENTS, None),
@@ -142,7 +141,7 @@ fn the_basic_preset_keeps_no_option_and_claims_none() {
     }
     assert_eq!(out.methods, [Method::BasicProfile]);
     let content = out.header.get(tags::CONTENT_SEQUENCE).and_then(|content| content.items()).unwrap();
-    assert_eq!(content[0].element(tags::TEXT_VALUE).unwrap().to_str().unwrap(), "REMOVED");
+    assert_eq!(content[0].element(tags::TEXT_VALUE).unwrap().to_str().unwrap(), "NA");
 }
 
 #[test]
@@ -225,7 +224,7 @@ fn ages_over_89_become_90_and_invalid_dates_are_reported() {
     ]);
     assert_eq!(value(&out, tags::PATIENT_AGE).as_deref(), Some("090Y"));
     assert_eq!(reason(&out, tags::SERIES_DATE), Some((Done::Removed, Reason::InvalidDate)));
-    assert_eq!(reason(&out, tags::ACQUISITION_DATE_TIME), Some((Done::Replaced, Reason::InvalidDate)));
+    assert_eq!(reason(&out, tags::ACQUISITION_DATE_TIME), Some((Done::Removed, Reason::InvalidDate)));
     let moved = |text| super::dates::shift_date(text, group().date_offset_days()).unwrap();
     let both = format!("{}\\{}", moved("20040119"), moved("20040120"));
     assert_eq!(value(&out, tags::ACQUISITION_DATE), Some(both));
@@ -279,7 +278,7 @@ fn a_report_keeps_codes_and_numbers_and_drops_text_names_and_dates() {
     let by_place = DataElement::new(tags::REFERENCED_CONTENT_ITEM_IDENTIFIER, VR::UL, PrimitiveValue::from(1u32));
     let kept = report(Some(by_place));
     assert_eq!(kinds(&kept), ["TEXT", "TEXT", "TEXT", "UIDREF", "NUM"]);
-    assert_eq!(kept[0].element(tags::TEXT_VALUE).unwrap().to_str().unwrap(), "REMOVED");
+    assert_eq!(kept[0].element(tags::TEXT_VALUE).unwrap().to_str().unwrap(), "NA");
 }
 
 #[test]
@@ -309,7 +308,7 @@ fn a_presentation_state_keeps_its_drawings_and_cleans_their_text() {
         .iter()
         .map(|item| item.element(tags::UNFORMATTED_TEXT_VALUE).unwrap().to_str().unwrap().into_owned())
         .collect();
-    assert_eq!(texts, ["lesion 12 mm", "REMOVED"]);
+    assert_eq!(texts, ["lesion 12 mm", "NA"]);
     assert!(annotation.get(tags::GRAPHIC_OBJECT_SEQUENCE).is_some());
 }
 
@@ -366,7 +365,7 @@ fn local_code_meanings_are_cleaned_and_public_ones_stay() {
     let codes = out.header.get(tags::ANATOMIC_REGION_SEQUENCE).and_then(|codes| codes.items()).unwrap();
     let meanings: Vec<_> =
         codes.iter().map(|code| code.element(tags::CODE_MEANING).unwrap().to_str().unwrap().into_owned()).collect();
-    assert_eq!(meanings, ["Structure of sella", "Knee Dr", "REMOVED", "sign"]);
+    assert_eq!(meanings, ["Structure of sella", "Knee Dr", "NA", "sign"]);
 }
 
 #[test]
@@ -467,4 +466,46 @@ fn nothing_of_a_patient_prints_itself() {
     for word in ["Holmes", "Sherlock", "BAKER", "1930", "knee"] {
         assert!(!shown.contains(word), "{word}");
     }
+}
+
+#[test]
+fn the_plan_tells_patient_actions_gaps_faces_and_what_is_left_out() {
+    let mut plan = super::plan::Plan::new();
+    for number in (1..=30).filter(|number| *number != 12) {
+        let out = consult([
+            text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.9"),
+            text(tags::SOP_INSTANCE_UID, VR::UI, &format!("1.2.3.9.{number}")),
+            text(tags::STUDY_DESCRIPTION, VR::LO, "Head for Xyzzy"),
+            text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string()),
+            text(tags::SLICE_THICKNESS, VR::DS, "1.0"),
+            text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0"),
+            text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("-10\\-10\\{number}.0")),
+            text(tags::BURNED_IN_ANNOTATION, VR::CS, if number > 28 { "YES" } else { "" }),
+        ]);
+        plan.add(&out, number == 30);
+    }
+    plan.leave_out(LeftOut::Voice);
+    let (_, study) = plan.studies().next().unwrap();
+    let series = study.series.values().next().unwrap();
+    assert_eq!((series.instances, series.left_out, series.face_slices), (28, 1, 29));
+    assert_eq!(series.gaps().to_string(), "29 images, 1 position missing");
+    let shown = plan.text();
+    for part in [
+        "patient Holmes^Sherlock (BAKER-221), born 19300106, study of 20040119",
+        "28 to send, 1 left out",
+        "left out until reviewed: 1 x the header says text is burned in",
+        "the face can be rebuilt from 29 thin head slices",
+        "1 position missing",
+        "(0020,000D) StudyInstanceUID: UIDs replaced (Basic Profile), 29 x",
+        "\"Head for\", 29 x",
+        "words that drop: Xyzzy",
+        "not taken: 1 x a sound recording",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let json = plan.json();
+    assert_eq!(json["studies"][0]["patient"]["id"], "BAKER-221");
+    assert_eq!(json["studies"][0]["series"][0]["gaps"]["positions"], 1);
+    let debug = format!("{plan:?}");
+    assert!(!["Holmes", "BAKER", "Xyzzy", "20040119"].iter().any(|word| debug.contains(word)));
 }

@@ -121,6 +121,9 @@ fn is_measure(word: &str) -> bool {
         return false;
     }
     let lower = word.to_ascii_lowercase();
+    if lower.len() == 1 {
+        return true; // T/S/C, a phase, an axis; an initial alone names nobody
+    }
     if lower.split('x').count() > 1 && lower.split('x').all(|part| !part.is_empty() && is_number_with_unit(part)) {
         return true; // a matrix: 3x3, 0.5x0.5x1
     }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use dicom_core::VR;
 
@@ -8,6 +9,7 @@ use crate::encoding::id::ChunkId;
 use crate::identity::keys::Secret;
 use crate::study::export::{ExportError, export, open_instance};
 use crate::study::manifest::open_page;
+use crate::study::source;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -172,6 +174,15 @@ fn one_bad_file_never_stops_the_rest() {
     left.sort_unstable();
     assert_eq!(left, [("a report", false), ("ultrasound", true)]);
     assert_eq!(imported.head.left_out, 2);
+
+    // Later a person has looked at the ultrasound, and it is admitted.
+    let reviewed = imported.left_out.iter().find(|left| left.entry.is_some()).unwrap();
+    let head = imported.head.series[reviewed.series].clone();
+    assert_eq!((head.modality.as_str(), head.instances, head.left_out), ("CT", 1, 2));
+    let mut instances = imported.series[reviewed.series].clone();
+    instances.extend(reviewed.entry.clone());
+    let (head, pages) = seal_series(&key(), head, &mut instances, 1).unwrap();
+    assert_eq!((head.instances, head.left_out, head.pages.len(), pages.len()), (2, 1, 1, 1));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A file has three parts: what stands before its pixel data, the pixel data, what follows. The outer two go
 //! through zstd. The pixel data is cut into bands of at most [`BAND_BYTES_MAX`]; a band of uncompressed 8- or
-//! 16-bit samples goes through the MED predictor ([`predict`]), is laid out by plane (low bytes, then high
+//! 16-bit samples goes through the MED predictor (`predict`), is laid out by plane (low bytes, then high
 //! bytes) and through zstd level 1; any other band through zstd alone, or stored if that does not help. A band
 //! is the unit of memory: neither packing, unpacking nor checking needs more than one besides the input.
 //!

@@ -1,0 +1,160 @@
+//! From values to an 8-bit picture: window, inversion, palette and colour (PS3.3 C.11.6, C.7.6.3.1).
+//!
+//! Padding is black whatever the window and the inversion, so that it does not glare around a MONOCHROME1 image.
+
+use std::fmt;
+
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+
+use super::attributes::text;
+use super::description::Photometric;
+use super::lut::LookupTable;
+use super::modality::Unit;
+use super::window::{Voi, VoiFunction, Window, WindowError};
+use super::{Frame, Values};
+
+/// Widest range of stored values for which shades are computed once each, in values.
+const SHADES_MAX: i64 = 65_536;
+
+/// A picture of 8 bits a sample, ready to be shown at its own resolution.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub rows: u32,
+    pub columns: u32,
+    /// 1: grey; 3: red, green, blue.
+    pub samples: u32,
+    /// Row by row, the samples of a pixel together.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for Picture {
+    /// Pixels are patient data: only the size is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} x {} x {}]", self.rows, self.columns, self.samples)
+    }
+}
+
+impl Frame {
+    /// Draws the frame. Colour images have no window: there it decides nothing.
+    pub fn display(&self, window: Window) -> Result<Picture, WindowError> {
+        let (samples, bytes) = match self.photometric() {
+            Photometric::Monochrome1 | Photometric::Monochrome2 => (1, self.grey(window)?),
+            Photometric::PaletteColor => {
+                let palette = self.palette.as_ref().ok_or(WindowError::Palette)?;
+                (3, self.values.iter().flat_map(|index| palette.colour(index)).collect())
+            }
+            colour => (3, self.colour(colour)),
+        };
+        Ok(Picture { rows: self.rows(), columns: self.columns(), samples, bytes })
+    }
+
+    fn grey(&self, window: Window) -> Result<Vec<u8>, WindowError> {
+        let voi = self.voi(window)?;
+        let shade = |stored: f64| match self.is_padding(stored) {
+            true => 0,
+            false => {
+                let share = voi.share(self.modality.at(stored));
+                let share = if self.inverted { 1.0 - share } else { share };
+                (share * 255.0).round() as u8
+            }
+        };
+        if let Values::I32(values) = &self.values {
+            let lowest = values.iter().copied().min().unwrap_or_default();
+            let highest = values.iter().copied().max().unwrap_or_default();
+            if i64::from(highest) - i64::from(lowest) < SHADES_MAX {
+                let shades: Vec<u8> = (lowest..=highest).map(|stored| shade(f64::from(stored))).collect();
+                let of = |value: &i32| shades.get(value.abs_diff(lowest) as usize).copied().unwrap_or_default();
+                return Ok(values.iter().map(of).collect());
+            }
+        }
+        Ok(self.values.iter().map(shade).collect())
+    }
+
+    fn voi(&self, window: Window) -> Result<Voi, WindowError> {
+        let linear = |(width, level): (f64, f64)| Voi::Window { center: level, width, function: VoiFunction::Linear };
+        match window {
+            Window::Default => Ok(self.choices.first().cloned().unwrap_or_else(|| self.whole_range())),
+            Window::File(asked) => {
+                let index = (asked as usize).checked_sub(1);
+                let choice = index.and_then(|index| self.choices.get(index)).cloned();
+                choice.ok_or(WindowError::NotInFile { asked, has: self.choices.len() })
+            }
+            Window::Values { width, level } => Ok(linear((width, level))),
+            Window::Preset(preset) if self.unit() == Unit::Hounsfield => Ok(linear(preset.width_level())),
+            Window::Preset(preset) => Err(WindowError::NeedsHounsfield { preset: preset.name() }),
+        }
+    }
+
+    fn whole_range(&self) -> Voi {
+        let (mut lowest, mut highest) = (f64::INFINITY, f64::NEG_INFINITY);
+        for stored in self.values.iter().filter(|&stored| !self.is_padding(stored)) {
+            let value = self.modality.at(stored);
+            if value.is_finite() {
+                (lowest, highest) = (lowest.min(value), highest.max(value));
+            }
+        }
+        Voi::Range { lowest, highest }
+    }
+
+    fn colour(&self, photometric: Photometric) -> Vec<u8> {
+        let highest = f64::from(u32::MAX >> (32 - self.description.bits_stored.min(32)));
+        let eighth: Vec<u8> =
+            self.values.iter().map(|value| (value / highest * 255.0).clamp(0.0, 255.0).round() as u8).collect();
+        let to_rgb: fn([f64; 3]) -> [f64; 3] = match photometric {
+            Photometric::YbrFull | Photometric::YbrFull422 => rgb_of_full,
+            Photometric::YbrPartial420 | Photometric::YbrPartial422 => rgb_of_partial,
+            _ => return eighth,
+        };
+        let pixels = eighth.chunks_exact(3).map(|p| to_rgb([p[0], p[1], p[2]].map(f64::from)));
+        pixels.flat_map(|rgb| rgb.map(|value| value.clamp(0.0, 255.0).round() as u8)).collect()
+    }
+}
+
+/// PS3.3 C.7.6.3.1.2, the inverse of YBR_FULL.
+fn rgb_of_full([y, b, r]: [f64; 3]) -> [f64; 3] {
+    let (b, r) = (b - 128.0, r - 128.0);
+    [y + 1.402 * r, y - 0.344_136 * b - 0.714_136 * r, y + 1.772 * b]
+}
+
+/// The inverse of YBR_PARTIAL: brightness 16 to 235, colour differences 16 to 240.
+fn rgb_of_partial([y, b, r]: [f64; 3]) -> [f64; 3] {
+    let (y, b, r) = (1.164_4 * (y - 16.0), b - 128.0, r - 128.0);
+    [y + 1.596_0 * r, y - 0.391_8 * b - 0.813_0 * r, y + 2.017_2 * b]
+}
+
+/// Presentation LUT Shape decides where it is present (PS3.3 C.11.6.1.2), else the photometric interpretation.
+pub(super) fn inverted(header: &InMemDicomObject, photometric: Photometric) -> bool {
+    match text(header, tags::PRESENTATION_LUT_SHAPE).as_deref() {
+        Some("INVERSE") => true,
+        Some("IDENTITY") => false,
+        _ => photometric == Photometric::Monochrome1,
+    }
+}
+
+/// The three tables of a PALETTE COLOR image.
+#[derive(Debug, Clone)]
+pub(super) struct Palette([LookupTable; 3]);
+
+impl Palette {
+    pub(super) fn of(header: &InMemDicomObject, photometric: Photometric) -> Option<Self> {
+        if photometric != Photometric::PaletteColor {
+            return None;
+        }
+        let table = |descriptor, data| LookupTable::read(header, descriptor, data, false);
+        Some(Self([
+            table(tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
+            table(tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
+            table(tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
+        ]))
+    }
+
+    /// Entries above 255 are of 16 bits; which they are is told by all three tables together.
+    fn colour(&self, index: f64) -> [u8; 3] {
+        let wide = self.0.iter().any(|table| table.highest() > 255);
+        self.0.each_ref().map(|table| {
+            let entry = table.at(index);
+            if wide { (entry >> 8) as u8 } else { entry as u8 }
+        })
+    }
+}
