@@ -6,7 +6,7 @@
 //! frame); `review.txt` says what stands where, and names what could not be drawn, which nobody has seen then.
 //!
 //! Pages show the patient's pixels in clear: they are written for this user only, never over another file.
-//! Decoding comes in as an argument; a panic in it costs its tile.
+//! Decoding comes in as an argument ([`decode_whole_range`] is the one to use); a panic in it costs its tile.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -24,6 +24,7 @@ use crate::node::api::{Failure, FailureCode};
 use crate::store::Store;
 use crate::study::export::open_instance;
 use crate::study::manifest::InstanceEntry;
+use crate::study::pixels::{Window, read_frame};
 
 /// Width and height of a tile's picture in pixels: a line of burned-in text is still read at half of 1280.
 const TILE: usize = 640;
@@ -48,6 +49,26 @@ pub struct GreyTile {
 
 /// Gives a frame, counted from 1, of a DICOM file, or why it cannot.
 pub type DecodeFrame<'a> = dyn Fn(&[u8], u32) -> Result<GreyTile, String> + 'a;
+
+/// Decodes a frame for a contact sheet: over the whole range of its values, since the file's own window may leave
+/// burned-in text black on black, and of colours the brightest part.
+pub fn decode_whole_range(file: &[u8], frame: u32) -> Result<GreyTile, String> {
+    let frame = read_frame(file, frame).map_err(|error| error.to_string())?;
+    let mut window = Window::Default;
+    if frame.photometric().is_grey() {
+        let finite = frame.modality().into_iter().filter(|value| value.is_finite());
+        let range = finite.fold(None, |range: Option<(f64, f64)>, value| {
+            Some(range.map_or((value, value), |(lowest, highest)| (lowest.min(value), highest.max(value))))
+        });
+        if let Some((lowest, highest)) = range.filter(|(lowest, highest)| lowest < highest) {
+            window = Window::Values { width: highest - lowest + 1.0, level: (lowest + highest + 1.0) / 2.0 };
+        }
+    }
+    let picture = frame.display(window).map_err(|error| error.to_string())?;
+    let samples = (picture.samples as usize).max(1);
+    let pixels = picture.bytes.chunks_exact(samples).map(|pixel| pixel.iter().copied().max().unwrap_or(0)).collect();
+    Ok(GreyTile { width: picture.columns, height: picture.rows, pixels })
+}
 
 /// The pages that were written.
 #[derive(Debug, Clone, PartialEq, Eq)]

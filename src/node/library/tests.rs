@@ -588,8 +588,13 @@ fn burned_in_samples_never_pass_unreviewed() {
     assert_eq!(report.studies.iter().map(|study| study.instances).sum::<usize>(), 0);
     let left_out: usize = report.studies.iter().flat_map(|study| &study.left_out).map(|count| count.instances).sum();
     assert_eq!(left_out, 7);
-    for study in load_all(&home.store).unwrap() {
+    for (study, at) in load_all(&home.store).unwrap().iter().zip(0..) {
         assert_eq!((study.head.instances(), study.head.series.iter().flat_map(page_chunks).count()), (0, 0));
+        let out = home.folder.path().join(format!("sheets-{at}"));
+        let reviewed = review(&home.store, study, &out, &decode_whole_range, &control()).unwrap();
+        assert_eq!(reviewed.images, study.left_out());
+        let index = std::fs::read_to_string(out.join("review.txt")).unwrap();
+        assert!(!index.contains("NOT DRAWN"), "{index}");
     }
 }
 
