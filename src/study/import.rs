@@ -19,17 +19,20 @@ use std::sync::{Mutex, PoisonError};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use minicbor::{Decode, Encode};
 use rayon::prelude::*;
 
 pub use self::pace::{Cancelled, Control, IN_FLIGHT_BYTES_MAX, Progress};
 pub use self::plan::{Patient, Plan, PlanError, PlannedInstance, PlannedSeries, PlannedStudy};
 
 use self::pace::{Gate, Tally};
+use super::deidentify::PixelFacts;
+use super::deidentify::burned_in::fits_in_eight_bits;
 use super::manifest::{InstanceEntry, ManifestError, SeriesHead, StudyHead, number, seal_pages, text};
 use super::object::{SealedObject, seal_object};
 use super::order::{Gaps, into_reading_order};
 use super::packing::Packer;
-use super::part10;
+use super::part10::{self, Part10};
 use super::source::{SkippedFile, SourceFile};
 use super::write::rebuild;
 use crate::encoding::private::Private;
@@ -40,11 +43,12 @@ mod plan;
 
 /// Cleans headers; the room of de-identification implements it for one patient group.
 pub trait Deidentifier: Sync {
-    /// Gives the cleaned header: new UIDs, shifted dates, everything that identifies gone.
+    /// Gives the cleaned header: new UIDs, shifted dates, everything that identifies gone. `pixels` is what is known
+    /// of the pixel data, `None` if there is none.
     ///
     /// # Errors
     /// [`LeftOut`] for an instance that cannot be cleaned at all.
-    fn deidentify(&self, header: &InMemDicomObject, syntax: &str) -> Result<Cleaned, LeftOut>;
+    fn deidentify(&self, header: &InMemDicomObject, pixels: Option<PixelFacts>) -> Result<Cleaned, LeftOut>;
 }
 
 /// A cleaned header.
@@ -72,6 +76,8 @@ pub struct ImportedStudy {
     pub head: StudyHead,
     /// The instances in the manifest, by series of the head, in reading order.
     pub series: Vec<Vec<InstanceEntry>>,
+    /// What the head says of each series; `None` where no instance could be cleaned.
+    pub facts: Vec<Option<Facts>>,
     pub left_out: Vec<LeftOutInstance>,
     pub skipped: Vec<SkippedFile>,
     /// Files that were exact copies of others.
@@ -134,10 +140,19 @@ pub fn carry_out<D: Deidentifier, S: Sink>(
     assemble(study, key, outcomes, sink, tally.bytes_in())
 }
 
+/// What the burned-in check needs to know of a file's pixel data.
+pub fn pixel_facts(part10: &Part10<'_>) -> Option<PixelFacts> {
+    let pixel = part10.pixel.as_ref()?;
+    let bits = if pixel.encapsulated { 0 } else { number(&part10.header, tags::BITS_ALLOCATED).unwrap_or(0) };
+    let bits = u16::try_from(bits).unwrap_or(0);
+    Some(PixelFacts { eight_bit_range: fits_in_eight_bits(&pixel.bytes, bits, part10.syntax.encoding.big_endian) })
+}
+
 /// What became of the files of one instance.
 #[derive(Default)]
 struct Outcome {
     entry: Option<InstanceEntry>,
+    /// Of the instance that was sealed, in the manifest or not.
     facts: Option<Facts>,
     /// Plain hash of the first file.
     first: Option<[u8; 32]>,
@@ -204,8 +219,10 @@ impl<D: Deidentifier> Worker<'_, D> {
         let part10 = part10::read(&bytes).map_err(|error| skipped(&error))?;
         let syntax = part10.syntax.uid.clone();
         let has_pixels = part10.pixel.is_some();
-        let cleaned =
-            self.deidentifier.deidentify(&part10.header, &syntax).map_err(|LeftOut(why)| Refusal::LeftOut(why))?;
+        let cleaned = self
+            .deidentifier
+            .deidentify(&part10.header, pixel_facts(&part10))
+            .map_err(|LeftOut(why)| Refusal::LeftOut(why))?;
         let facts = Facts::of(&cleaned.header);
         let rebuilt = rebuild(part10, cleaned.header.clone()).map_err(|error| skipped(&error))?;
         let packed = self.with_packer(|packer| packer.pack(&rebuilt.parts())).map_err(|error| skipped(&error))?;
@@ -243,16 +260,26 @@ enum Refusal {
 }
 
 /// What heads say of a study and a series, from a cleaned header.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(map)]
 pub struct Facts {
+    #[n(0)]
     pub study: String,
+    #[n(1)]
     pub pseudonym: String,
+    #[n(2)]
     pub study_description: String,
+    #[n(3)]
     pub shifted_day: Option<i32>,
+    #[n(4)]
     pub series: String,
+    #[n(5)]
     pub modality: String,
+    #[n(6)]
     pub series_description: String,
+    #[n(7)]
     pub series_number: Option<i32>,
+    #[n(8)]
     pub body_part: String,
 }
 
@@ -342,6 +369,7 @@ fn assemble<S: Sink>(
             series: Vec::new(),
         },
         series: Vec::new(),
+        facts: Vec::new(),
         left_out: Vec::new(),
         skipped: Vec::new(),
         duplicates: 0,
@@ -366,7 +394,7 @@ fn assemble<S: Sink>(
     }
     for (at, instances) in series.iter_mut().enumerate() {
         let left_out = imported.left_out.iter().filter(|instance| instance.series == at).count() as u32;
-        let head = facts[at].take().unwrap_or_default().series_head();
+        let head = facts[at].as_ref().map(Facts::series_head).unwrap_or_else(|| Facts::default().series_head());
         let (head, pages) = seal_series(key, head, instances, left_out)?;
         for page in pages {
             imported.bytes_stored += page.chunks.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
@@ -383,6 +411,7 @@ fn assemble<S: Sink>(
         list.retain(|name| !name.is_empty());
     }
     imported.series = series;
+    imported.facts = facts;
     imported.head.to_bytes()?; // a head that no entry can carry must fail here, not when it is sent
     Ok(imported)
 }

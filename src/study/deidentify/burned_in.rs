@@ -33,7 +33,7 @@ impl BurnedInRisk {
             Self::ScreenSave => "screen save",
             Self::Converted => "converted from film, video or a workstation (Conversion Type)",
             Self::DerivedSecondary => "derived secondary image of CT or MR",
-            Self::EightBitRange => "CT or MR of 16 bits with values of 8 bits only, as after a conversion",
+            Self::EightBitRange => "16 bits with values of 8 bits only, as after a conversion",
             Self::Modality => "a modality that burns text into its images",
             Self::VisibleLight => "visible light image",
         }
@@ -45,6 +45,8 @@ pub const FACE_SLICE_MM_MAX: f64 = 3.0;
 
 const ULTRASOUND: &[&str] = &["US", "IVUS", "BDUS", "EC"];
 const BURNING: &[&str] = &["XA", "RF", "ES", "OT", "SC", "DF", "DS"];
+/// Scanners of these use more than 8 of 16 bits; nuclear counts, masks and maps need not.
+const DEEP: &[&str] = &["CT", "MR", "CR", "DX", "MG", "IO", "PX"];
 const VISIBLE_LIGHT: &[&str] = &["XC", "GM", "SM", "OP", "OPV", "OPT", "DMS", "VL", "DOC", "EPS"];
 
 pub(super) fn risks(header: &InMemDicomObject, sop_class_uid: &str, pixels: PixelFacts) -> Vec<BurnedInRisk> {
@@ -77,7 +79,7 @@ pub(super) fn risks(header: &InMemDicomObject, sop_class_uid: &str, pixels: Pixe
         (screen_save, BurnedInRisk::ScreenSave),
         (!first(tags::CONVERSION_TYPE).is_empty(), BurnedInRisk::Converted),
         (is_ct_or_mr && derived_secondary, BurnedInRisk::DerivedSecondary),
-        (is_ct_or_mr && pixels.eight_bit_range, BurnedInRisk::EightBitRange),
+        ((is_ct_or_mr || DEEP.contains(&modality)) && pixels.eight_bit_range, BurnedInRisk::EightBitRange),
         (
             BURNING.contains(&modality) || ["12.1", "12.2", "12.1.1", "12.2.1"].iter().any(|root| class_is(root)),
             BurnedInRisk::Modality,
@@ -202,7 +204,8 @@ mod tests {
         }
         let eight = PixelFacts { eight_bit_range: true };
         assert_eq!(risks(&header("CT", &[]), CT, eight), [EightBitRange]);
-        assert_eq!(risks(&header("CR", &[]), "1.2.840.10008.5.1.4.1.1.1", eight), []);
+        assert_eq!(risks(&header("CR", &[]), "1.2.840.10008.5.1.4.1.1.1", eight), [EightBitRange]);
+        assert_eq!(risks(&header("NM", &[]), "1.2.840.10008.5.1.4.1.1.20", eight), []);
     }
 
     #[test]

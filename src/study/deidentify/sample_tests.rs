@@ -220,7 +220,6 @@ fn samples_with_burned_in_text_are_held_back() {
         let number = |tag| file.get(tag).and_then(|element| element.to_int::<u16>().ok()).unwrap_or_default();
         let pixels = file.element(tags::PIXEL_DATA).unwrap().to_bytes().unwrap();
         let eight_bit_range = super::burned_in::fits_in_eight_bits(&pixels, number(tags::BITS_ALLOCATED), false);
-        let modality = file.element(tags::MODALITY).unwrap().to_str().unwrap().trim().to_owned();
         let mut header = file.into_inner();
         header.remove_element(tags::PIXEL_DATA);
         let instance = Instance {
@@ -231,8 +230,7 @@ fn samples_with_burned_in_text_are_held_back() {
         };
         let rules = Rules::new(Preset::consult(), Approvals::default());
         let out = deidentify(instance, &rules, &GroupSecrets::new(&Secret::new([1; 32]))).unwrap();
-        // A plain radiograph with a burned-in name says so nowhere; only the contact sheet shows it.
-        assert_eq!(out.burned_in.is_empty(), modality == "CR", "{}: {:?}", path.path().display(), out.burned_in);
+        assert!(!out.burned_in.is_empty(), "{}", path.path().display());
     }
 }
 

@@ -17,7 +17,7 @@ const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 struct Simple;
 
 impl Deidentifier for Simple {
-    fn deidentify(&self, header: &InMemDicomObject, _: &str) -> Result<Cleaned, LeftOut> {
+    fn deidentify(&self, header: &InMemDicomObject, _: Option<PixelFacts>) -> Result<Cleaned, LeftOut> {
         let modality = text(header, tags::MODALITY);
         if modality == "SR" {
             return Err(LeftOut("a report".into()));
@@ -183,6 +183,15 @@ fn one_bad_file_never_stops_the_rest() {
     instances.extend(reviewed.entry.clone());
     let (head, pages) = seal_series(&key(), head, &mut instances, 1).unwrap();
     assert_eq!((head.instances, head.left_out, head.pages.len(), pages.len()), (2, 1, 1, 1));
+}
+
+#[test]
+fn a_series_that_is_left_out_whole_is_named_all_the_same() {
+    let folder = folder(&[("1", dicom(1, "P1", "US", &[3; 4]))]);
+    let imported = run(&plan(folder.path()).studies[0], &mut Memory::default());
+    let series = &imported.head.series[0];
+    assert_eq!((series.modality.as_str(), series.series.as_str(), series.left_out), ("US", "1.2.3.2000", 1));
+    assert_eq!((imported.head.study.as_str(), imported.head.instances()), ("1.2.3", 0));
 }
 
 #[test]
