@@ -1,12 +1,12 @@
 //! Overread: second opinions between radiologists, peer to peer, from the terminal.
 
 pub mod case;
-pub mod courier;
 pub mod cli;
+pub mod courier;
 pub mod encoding;
 pub mod identity;
-pub mod node;
 pub mod net;
+pub mod node;
 pub mod seal;
 pub mod store;
 pub mod study;

@@ -9,9 +9,11 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod consult;
 mod environment;
 mod reader;
 mod sample_cards;
+mod support;
 mod vectors;
 
 #[test]

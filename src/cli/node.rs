@@ -52,7 +52,12 @@ impl Node {
             None
         };
         output.begin_stream();
-        let options = NodeOptions { listen: self.listen, lock_after: self.lock_after, beacon: !self.no_beacon };
+        let options = NodeOptions {
+            listen: self.listen,
+            lock_after: self.lock_after,
+            beacon: !self.no_beacon,
+            test_cards: false,
+        };
         let ended = crate::node::run(home, options, passphrase, &mut |event| show(&event, &mut output)).await;
         match ended {
             Ok(()) => output.result(json!({ "format": 1 }), "Stopped in order.\n"),

@@ -136,6 +136,22 @@ impl Network {
         sender.send(bytes).await
     }
 
+    /// Like [`Self::send`], but into this one session: what was meant for a session that has ended since, though
+    /// another may have taken its place, is refused.
+    ///
+    /// # Errors
+    /// If the session has ended, or ends while waiting.
+    pub async fn send_in(
+        &self,
+        peer: TransportKey,
+        session: SessionId,
+        lane: Lane,
+        bytes: Vec<u8>,
+    ) -> Result<(), SendError> {
+        let sender = self.lanes.sender_of(&peer, session, lane).ok_or(SendError::NotConnected)?;
+        sender.send(bytes).await
+    }
+
     /// Queues a frame if there is room; else gives it back, and [`NetworkEvent::Writable`] tells when to try again.
     ///
     /// # Errors

@@ -44,17 +44,17 @@ const READ_BUFFER_BYTES: usize = 16 * 1024;
 /// The sending ends of every session, by peer. The owner of the swarm fills it, every [`super::Network`] reads.
 #[derive(Default)]
 pub(super) struct LaneTable {
-    senders: Mutex<HashMap<TransportKey, [LaneSender; 2]>>,
+    senders: Mutex<HashMap<TransportKey, (SessionId, [LaneSender; 2])>>,
 }
 
 impl LaneTable {
-    pub(super) fn insert(&self, peer: TransportKey, senders: [LaneSender; 2]) {
-        self.lock().insert(peer, senders);
+    pub(super) fn insert(&self, peer: TransportKey, session: SessionId, senders: [LaneSender; 2]) {
+        self.lock().insert(peer, (session, senders));
     }
 
     /// Takes a session's lanes out; who waits for room learns that the session is over.
     pub(super) fn remove(&self, peer: &TransportKey) {
-        if let Some(senders) = self.lock().remove(peer) {
+        if let Some((_, senders)) = self.lock().remove(peer) {
             for sender in senders {
                 sender.room.close();
             }
@@ -62,10 +62,15 @@ impl LaneTable {
     }
 
     pub(super) fn sender(&self, peer: &TransportKey, lane: Lane) -> Option<LaneSender> {
-        self.lock().get(peer).map(|senders| senders[lane.index()].clone())
+        self.lock().get(peer).map(|(_, senders)| senders[lane.index()].clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<TransportKey, [LaneSender; 2]>> {
+    /// The lane of one session and no later one.
+    pub(super) fn sender_of(&self, peer: &TransportKey, session: SessionId, lane: Lane) -> Option<LaneSender> {
+        self.lock().get(peer).filter(|(now, _)| *now == session).map(|(_, senders)| senders[lane.index()].clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<TransportKey, (SessionId, [LaneSender; 2])>> {
         // Nothing in here can panic while it holds the lock, and a map of senders cannot be half changed.
         self.senders.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -367,7 +372,7 @@ mod tests {
         let table = LaneTable::default();
         let peer = TransportKey([1; 32]);
         let ((control, _control_queue), (bulk, _bulk_queue)) = (outbound_lane(), outbound_lane());
-        table.insert(peer, [control, bulk]);
+        table.insert(peer, SessionId(1), [control, bulk]);
         let sender = table.sender(&peer, Lane::Bulk).unwrap();
         sender.send(vec![0; FRAME_BYTES_MAX]).await.unwrap();
         sender.send(vec![0; FRAME_BYTES_MAX]).await.unwrap();

@@ -88,7 +88,8 @@ impl Client {
                     match serde_json::from_str(&line).map_err(|_| gone())? {
                         Answer::Event(event) => {
                             if let Some(request) = on_event(event) {
-                                let reply = Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+                                let reply =
+                                    Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
                                 send(writer, &reply).await?;
                             }
                         }
@@ -117,5 +118,7 @@ async fn send(writer: &mut OwnedWriteHalf, envelope: &Envelope) -> Result<(), Fa
 
 fn gone() -> Failure {
     Failure::new(FailureCode::Failed, "The node stopped before it answered; what it was asked may or may not be done.")
-        .hint("Look with `overread case list`, then repeat the command: a repeat with the same --request-id is harmless.")
+        .hint(
+            "Look with `overread case list`, then repeat the command: a repeat with the same --request-id is harmless.",
+        )
 }

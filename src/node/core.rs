@@ -114,6 +114,7 @@ impl Node {
                 },
                 () = tokio::time::sleep_until(wake.into()) => self.tick().await,
             }
+            self.drive().await;
         }
         self.end().await;
     }
@@ -221,7 +222,7 @@ impl Node {
             }
             R::CaseNew(new) => self.case_new(new, task).await,
             R::CaseList => self.case_list().map(Step::Done),
-            R::CaseShow { case } => self.case_show(&case).await.map(Step::Done),
+            R::CaseShow { case } => self.case_show(&case).map(Step::Done),
             R::CaseLog { case } => self.case_log(&case).map(Step::Done),
             R::CaseAccept { case } => self.case_accept(&case).await.map(Step::Done),
             R::CaseEdit { case, change } => self.case_edit(&case, change, task).await,
@@ -406,7 +407,10 @@ impl Node {
         }
     }
 
-    pub fn names_noted(&mut self, case: &crate::encoding::id::CaseId) -> BTreeMap<crate::identity::keys::IdentityKey, String> {
+    pub fn names_noted(
+        &mut self,
+        case: &crate::encoding::id::CaseId,
+    ) -> BTreeMap<crate::identity::keys::IdentityKey, String> {
         let state = self.rooms.get_mut(case).map(super::rooms::OpenCase::state);
         let names = state.iter().flat_map(|state| &state.shared.names);
         names.map(|(identity, name)| (*identity, name.name.clone())).collect()

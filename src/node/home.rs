@@ -46,8 +46,9 @@ impl Home {
                 .hint("Choose another with --home DIR, or mend its permissions.")
         })?;
         let lock = HomeLock::take(path).map_err(|error| match error {
-            LockError::Held { .. } => Failure::new(FailureCode::Failed, format!("{error}"))
-                .hint("Ask the running node, or stop it first."),
+            LockError::Held { .. } => {
+                Failure::new(FailureCode::Failed, format!("{error}")).hint("Ask the running node, or stop it first.")
+            }
             other => Failure::new(FailureCode::Failed, format!("{other}")),
         })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -216,10 +217,11 @@ pub(super) fn vault_failure(error: VaultError) -> Failure {
     match error {
         VaultError::WrongPassphrase => Failure::new(FailureCode::WrongPassphrase, "The passphrase is wrong.")
             .hint("Try again; after several wrong ones the program waits longer each time."),
-        VaultError::PassphraseTooShort { .. } => {
-            Failure::new(FailureCode::WrongUse, format!("The passphrase is shorter than {PASSPHRASE_CHARS_MIN} characters."))
-                .hint("Take four or more unrelated words.")
-        }
+        VaultError::PassphraseTooShort { .. } => Failure::new(
+            FailureCode::WrongUse,
+            format!("The passphrase is shorter than {PASSPHRASE_CHARS_MIN} characters."),
+        )
+        .hint("Take four or more unrelated words."),
         other => Failure::new(FailureCode::Damaged, format!("The vault cannot be opened: {other}"))
             .hint("Restore the identity in a new folder: `overread --home DIR vault recover`."),
     }

@@ -5,8 +5,8 @@
 //! not withdrawn. Received chunks go to one writer thread that makes many durable with one fsync and reports back;
 //! frames go to one task a peer and lane, so a slow line holds up nobody else.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,15 +20,15 @@ use super::rooms::{Answered, INVITED, Taken, stored};
 use crate::case::access::Role;
 use crate::case::entry::Entry;
 use crate::encoding::id::{CaseId, ChunkId, EntryId, StudyId};
-use crate::encoding::labels::DERIVE_CHUNK_GROUP;
 use crate::encoding::{from_bytes, to_bytes};
 use crate::identity::certificate::DeviceCertificate;
 use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret, TransportKey};
 use crate::net::beacon::{BeaconConfig, BeaconInterfaces, pair_secret};
 use crate::net::{
-    AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, listen_everywhere,
+    AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, SessionId,
+    listen_everywhere,
 };
-use crate::store::{Batch, ChunkGroup, Store, StoreError, Table, VerifiedChunk};
+use crate::store::{Batch, Store, StoreError, Table, VerifiedChunk};
 use crate::sync::event::{Effect, Event as SyncEvent, Lane, Refusal, Standing, Stored, TimerKey};
 use crate::sync::frontier::Frontier;
 use crate::sync::machine::Machine;
@@ -53,16 +53,20 @@ pub(super) struct Link {
     machine: Machine,
     started: Instant,
     timers: BinaryHeap<Reverse<(Duration, TimerKey)>>,
-    outgoing: HashMap<(DeviceKey, Lane), mpsc::Sender<Outgoing>>,
+    /// By peer, and whether it is the bulk lane.
+    outgoing: HashMap<(DeviceKey, bool), mpsc::Sender<Outgoing>>,
     to_store: mpsc::Sender<(CaseId, StudyId, ChunkId, Vec<u8>)>,
     connected: BTreeMap<DeviceKey, Connected>,
     shared: HashMap<(DeviceKey, CaseId), Standing>,
+    /// What the machine has not been told yet.
+    told: VecDeque<SyncEvent>,
 }
 
 /// A device there is a session with.
 #[derive(Debug, Clone)]
 pub(super) struct Connected {
     pub transport: TransportKey,
+    pub session: SessionId,
     pub identity: IdentityKey,
     pub path: Path,
     pub address: Multiaddr,
@@ -77,10 +81,26 @@ enum Outgoing {
 
 /// What the node's own tasks report.
 pub(super) enum Inner {
-    Sent { peer: DeviceKey, lane: Lane, bytes: usize },
-    ChunkUnavailable { peer: DeviceKey, case: CaseId, chunk: ChunkId },
-    Durable { case: CaseId, chunk: ChunkId },
-    NotStored { chunk: ChunkId, full: bool },
+    Sent {
+        peer: DeviceKey,
+        session: SessionId,
+        lane: Lane,
+        bytes: usize,
+    },
+    ChunkUnavailable {
+        peer: DeviceKey,
+        session: SessionId,
+        case: CaseId,
+        chunk: ChunkId,
+    },
+    Durable {
+        case: CaseId,
+        chunk: ChunkId,
+    },
+    NotStored {
+        chunk: ChunkId,
+        full: bool,
+    },
     /// A task finished; the node takes over what it made and answers.
     Finished(Box<dyn FnOnce(&mut Node) -> Result<Reply, Failure> + Send>, mpsc::Sender<super::api::Answer>),
     /// A pairing came to its end.
@@ -116,6 +136,7 @@ impl Link {
             to_store,
             connected: BTreeMap::new(),
             shared: HashMap::new(),
+            told: VecDeque::new(),
         })
     }
 
@@ -178,7 +199,7 @@ impl Node {
             let (Ok(device), Ok(case)) = (device.try_into(), case.try_into()) else { continue };
             if let Ok(frontier) = from_bytes::<Frontier>(&row.value, FRONTIER_BYTES_MAX) {
                 let (peer, case) = (DeviceKey(device), CaseId(case));
-                self.sync(SyncEvent::FrontierRestored { peer, case, frontier }).await;
+                self.tell(SyncEvent::FrontierRestored { peer, case, frontier });
             }
         }
     }
@@ -193,17 +214,23 @@ impl Node {
         }
     }
 
-    /// Tells the machine something and carries out what it decides, until it decides nothing more.
-    pub async fn sync(&mut self, event: SyncEvent) {
-        let mut events = std::collections::VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let Some(link) = &mut self.link else { return };
+    /// Tells the machine something; [`Node::drive`] lets it decide.
+    pub fn tell(&mut self, event: SyncEvent) {
+        if let Some(link) = &mut self.link {
+            link.told.push_back(event);
+        }
+    }
+
+    /// Lets the machine decide on what it was told and carries that out, until there is nothing more to decide.
+    pub async fn drive(&mut self) {
+        while let Some(link) = &mut self.link {
+            let Some(event) = link.told.pop_front() else { return };
             let mut effects = Vec::new();
             let now = link.started.elapsed();
             link.machine.handle(event, now, &self.rooms.logs, &mut effects);
             for effect in effects {
                 if let Some(event) = self.carry_out_effect(effect).await {
-                    events.push_back(event);
+                    self.tell(event);
                 }
             }
         }
@@ -221,7 +248,7 @@ impl Node {
             }
             Effect::SendChunk { peer, case, chunk } => {
                 let may = self.link.as_ref().is_some_and(|link| link.machine.may_send(&peer, &case));
-                if may && self.studies.may_serve(&mut self.rooms, case, chunk) {
+                if may && self.studies.may_serve(case, chunk) {
                     self.queue(peer, Lane::Bulk, Outgoing::Chunk(case, chunk))
                 } else {
                     Some(SyncEvent::ChunkUnavailable { peer, case, chunk })
@@ -253,7 +280,11 @@ impl Node {
             Effect::Offered { peer, case } => self.offered(peer, case),
             Effect::OwnLogAhead { case, sequence, .. } => {
                 tracing::error!(case = %case.short(), sequence, "a colleague holds entries of this device that are not here");
-                self.happened("own log ahead: this home was restored from a copy; it must become a new device", Some(case.to_string()), None);
+                self.happened(
+                    "own log ahead: this home was restored from a copy; it must become a new device",
+                    Some(case.to_string()),
+                    None,
+                );
                 None
             }
             Effect::Incomplete { case, why, .. } => {
@@ -282,11 +313,11 @@ impl Node {
         let nothing_sent = Some(SyncEvent::Sent { peer, lane, bytes: 0 });
         let Some(link) = &mut self.link else { return nothing_sent };
         let Some(connected) = link.connected.get(&peer) else { return nothing_sent };
-        let transport = connected.transport;
+        let session = (connected.transport, connected.session);
         let Ok(store) = self.store.as_ref().map(Arc::clone).ok_or(()) else { return nothing_sent };
-        let sender = link.outgoing.entry((peer, lane)).or_insert_with(|| {
+        let sender = link.outgoing.entry((peer, lane == Lane::Bulk)).or_insert_with(|| {
             let (sender, outgoing) = mpsc::channel(OUTGOING_MAX);
-            tokio::spawn(send_frames(peer, transport, lane, outgoing, link.network.clone(), store, self.inner.clone()));
+            tokio::spawn(send_frames(peer, session, lane, outgoing, link.network.clone(), store, self.inner.clone()));
             sender
         });
         match sender.try_send(what) {
@@ -332,21 +363,19 @@ impl Node {
                         new.push(entry);
                     }
                     Taken::Known(id) => stored_now.known.push(id),
-                    Taken::MissingCause => {
-                        match self.cited_outsiders(case, &bytes, &mut aside) {
-                            Some(cited) => {
-                                for cited in cited {
-                                    if let Taken::New(entry) = self.rooms.take(case, &cited) {
-                                        batch.put_entry(stored(case, &entry, cited));
-                                        stored_now.new.push(entry.id);
-                                        new.push(entry);
-                                    }
+                    Taken::MissingCause => match self.cited_outsiders(case, &bytes, &mut aside) {
+                        Some(cited) => {
+                            for cited in cited {
+                                if let Taken::New(entry) = self.rooms.take(case, &cited) {
+                                    batch.put_entry(stored(case, &entry, cited));
+                                    stored_now.new.push(entry.id);
+                                    new.push(entry);
                                 }
-                                pending.push(bytes);
                             }
-                            None => refused = Some(Refusal::MissingParent),
+                            pending.push(bytes);
                         }
-                    }
+                        None => refused = Some(Refusal::MissingParent),
+                    },
                     Taken::Invalid(why) => {
                         tracing::warn!(case = %case.short(), peer = %peer.short(), why, "an entry was refused");
                         refused = Some(Refusal::Invalid);
@@ -573,14 +602,14 @@ impl Node {
         for (peer, case) in before.keys().filter(|key| !now.contains_key(*key)) {
             // An offered case that has not arrived yet stays shared.
             if self.rooms.get(case).is_some() {
-                self.sync(SyncEvent::Revoke { peer: *peer, case: *case }).await;
+                self.tell(SyncEvent::Revoke { peer: *peer, case: *case });
             } else if let Some(link) = &mut self.link {
                 link.shared.insert((*peer, *case), Standing::InvitedMe);
             }
         }
         for ((peer, case), standing) in now {
             if before.get(&(peer, case)) != Some(&standing) {
-                self.sync(SyncEvent::Share { peer, case, standing }).await;
+                self.tell(SyncEvent::Share { peer, case, standing });
             }
         }
     }
@@ -588,11 +617,13 @@ impl Node {
     /// Something happened on the network.
     pub async fn network_event(&mut self, event: Option<NetworkEvent>) {
         match event {
-            Some(NetworkEvent::Connected { peer, path, address, .. }) => self.connected(peer, path, address).await,
+            Some(NetworkEvent::Connected { peer, session, path, address, .. }) => {
+                self.connected(peer, session, path, address).await;
+            }
             Some(NetworkEvent::Disconnected { peer, why, .. }) => self.disconnected(peer, &why.to_string()).await,
             Some(NetworkEvent::Frame { peer, bytes, .. }) => {
                 if let Some(device) = self.device_of(&peer) {
-                    self.sync(SyncEvent::Received { peer: device, frame: bytes }).await;
+                    self.tell(SyncEvent::Received { peer: device, frame: bytes });
                 }
             }
             Some(NetworkEvent::Refused { address, why }) => {
@@ -604,14 +635,14 @@ impl Node {
         }
     }
 
-    async fn connected(&mut self, transport: TransportKey, path: Path, address: Multiaddr) {
+    async fn connected(&mut self, transport: TransportKey, session: SessionId, path: Path, address: Multiaddr) {
         let Some((identity, device)) = self.whose(&transport) else { return };
         if let Some(link) = &mut self.link {
             link.outgoing.retain(|(peer, _), _| *peer != device);
             link.shared.retain(|(peer, _), _| *peer != device);
-            link.connected.insert(device, Connected { transport, identity, path, address });
+            link.connected.insert(device, Connected { transport, session, identity, path, address });
         }
-        self.sync(SyncEvent::Connected { peer: device }).await;
+        self.tell(SyncEvent::Connected { peer: device });
         self.update_shares().await;
         let who = self.device_owner(&device);
         self.happened("connected", None, who);
@@ -625,10 +656,15 @@ impl Node {
             link.outgoing.retain(|(peer, _), _| *peer != device);
             link.shared.retain(|(peer, _), _| *peer != device);
         }
-        self.sync(SyncEvent::Disconnected { peer: device }).await;
+        self.tell(SyncEvent::Disconnected { peer: device });
         let who = self.device_owner(&device);
         tracing::info!(why, "a session ended");
         self.happened("disconnected", None, who);
+    }
+
+    fn in_session(&self, peer: &DeviceKey, session: SessionId) -> bool {
+        let connected = self.link.as_ref().and_then(|link| link.connected.get(peer));
+        connected.is_some_and(|connected| connected.session == session)
     }
 
     fn device_of(&self, transport: &TransportKey) -> Option<DeviceKey> {
@@ -660,19 +696,23 @@ impl Node {
     /// One of the node's own tasks reports.
     pub async fn inner_message(&mut self, message: Inner) {
         match message {
-            Inner::Sent { peer, lane, bytes } => self.sync(SyncEvent::Sent { peer, lane, bytes }).await,
-            Inner::ChunkUnavailable { peer, case, chunk } => {
-                self.sync(SyncEvent::ChunkUnavailable { peer, case, chunk }).await;
+            // Reports from a session that has ended are no longer the machine's business.
+            Inner::Sent { peer, session, lane, bytes } if self.in_session(&peer, session) => {
+                self.tell(SyncEvent::Sent { peer, lane, bytes });
             }
+            Inner::ChunkUnavailable { peer, session, case, chunk } if self.in_session(&peer, session) => {
+                self.tell(SyncEvent::ChunkUnavailable { peer, case, chunk });
+            }
+            Inner::Sent { .. } | Inner::ChunkUnavailable { .. } => {}
             Inner::Durable { case, chunk } => {
-                self.sync(SyncEvent::ChunkDurable { chunk }).await;
+                self.tell(SyncEvent::ChunkDurable { chunk });
                 self.chunk_arrived(case, chunk).await;
             }
             Inner::NotStored { chunk, full } => {
                 if full {
                     self.happened("the disk is full: the transfer stopped, everything received is kept", None, None);
                 }
-                self.sync(SyncEvent::ChunkNotStored { chunk }).await;
+                self.tell(SyncEvent::ChunkNotStored { chunk });
             }
             Inner::Finished(take_over, answers) => {
                 let answer = match take_over(self) {
@@ -698,7 +738,7 @@ impl Node {
                 None => None,
             };
             let Some(timer) = due else { return };
-            self.sync(SyncEvent::Timer(timer)).await;
+            self.tell(SyncEvent::Timer(timer));
         }
     }
 
@@ -710,13 +750,6 @@ impl Node {
         batch.put_row(Table::Delivery, &[peer.0, case.0].concat(), &to_bytes(frontier));
         if let Err(failure) = self.commit(batch).await {
             tracing::warn!(what = failure.what, "a frontier was not kept");
-        }
-    }
-
-    /// Notes where a colleague's device is, and tries there.
-    pub async fn add_address(&self, transport: TransportKey, address: Multiaddr) {
-        if let Some(link) = &self.link {
-            let _ = link.network.add_address(transport, address).await;
         }
     }
 }
@@ -741,7 +774,7 @@ fn only_loopback(listen: &[Multiaddr]) -> bool {
 /// Sends frames of one lane of one session until it ends.
 async fn send_frames(
     peer: DeviceKey,
-    transport: TransportKey,
+    (transport, session): (TransportKey, SessionId),
     lane: Lane,
     mut outgoing: mpsc::Receiver<Outgoing>,
     network: Network,
@@ -758,15 +791,15 @@ async fn send_frames(
             Outgoing::Chunk(case, chunk) => match store.read_chunk(chunk) {
                 Ok(Some(bytes)) => Message::Chunk(Chunk { case, id: chunk, bytes: ByteVec::from(bytes) }),
                 Ok(None) | Err(_) => {
-                    let _ = inner.send(Inner::ChunkUnavailable { peer, case, chunk }).await;
+                    let _ = inner.send(Inner::ChunkUnavailable { peer, session, case, chunk }).await;
                     continue;
                 }
             },
         };
         let frame = message.into_frame().into_vec();
         let bytes = frame.len();
-        let sent = network.send(transport, net_lane, frame).await.is_ok();
-        let _ = inner.send(Inner::Sent { peer, lane, bytes: if sent { bytes } else { 0 } }).await;
+        let sent = network.send_in(transport, session, net_lane, frame).await.is_ok();
+        let _ = inner.send(Inner::Sent { peer, session, lane, bytes: if sent { bytes } else { 0 } }).await;
     }
 }
 
@@ -783,7 +816,7 @@ fn write_chunks(
         while let Some((case, study, chunk, bytes)) = next {
             // The machine has checked the name against the bytes; this is the place that must not trust it.
             if let Some(verified) = VerifiedChunk::check(chunk, bytes) {
-                batch.put_chunk(chunk_group(&study), verified);
+                batch.put_chunk(super::library::chunk_group(&study), verified);
                 names.push((case, chunk));
             }
             next = if batch.chunk_bytes() < STORING_BATCH_BYTES { chunks.try_recv().ok() } else { None };
@@ -799,9 +832,4 @@ fn write_chunks(
             }
         }
     }
-}
-
-/// The group under which a study's chunks are stored: says nothing of the study.
-pub(super) fn chunk_group(study: &StudyId) -> ChunkGroup {
-    ChunkGroup(blake3::derive_key(DERIVE_CHUNK_GROUP, &study.0))
 }

@@ -8,7 +8,6 @@
 //!
 //! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
 //! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people type,
-//! [`write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
 //! images into reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and
@@ -17,17 +16,17 @@
 
 pub mod deidentify;
 pub mod export;
-pub mod import;
 pub mod geometry;
+pub mod import;
 pub mod manifest;
 pub mod measure;
 pub mod object;
 pub mod order;
 pub mod packing;
 pub mod part10;
+pub mod pixels;
 pub mod source;
 pub mod synthetic;
 pub mod typed_text;
-pub mod pixels;
 pub mod walk;
 pub mod write;

@@ -185,7 +185,7 @@ impl Owner {
         // The end of the session before this one must be told first.
         self.finish_ending(|ending| ending.session.key == key);
         self.dialer.confirmed(&key);
-        self.lanes.insert(key, senders);
+        self.lanes.insert(key, id, senders);
         let path = path_of(&address).unwrap_or(Path::Internet);
         let carrier = carrier_of(&address).unwrap_or(Carrier::Tcp);
         let event = NetworkEvent::Connected { peer: key, session: id, path, carrier, address };

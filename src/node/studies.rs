@@ -1,0 +1,567 @@
+//! Images of cases: what is still to be fetched, and what may be given to whom.
+//!
+//! A study arrives from the outside in: the head with the entry that adds it, then the pages of its series'
+//! manifests, then the chunks of the instances the pages name, in reading order. [`Studies`] keeps, for each study
+//! of a case, which of these are here. A chunk is given only for a case in which a current study names it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::api::{Answer, Event, Failure, FailureCode, Progress, Reply};
+use super::core::{Node, Step, Task, now};
+use super::delivery::{Goal, Waiter};
+use super::home::store_failure;
+use super::library::{self, LocalStudy, chunk_group};
+use super::rooms::Answered;
+use crate::case::content::{Content, Receipt};
+use crate::encoding::id::{CaseId, ChunkId, StudyId};
+use crate::seal::chunk::StudyKey;
+use crate::store::{Batch, Store};
+use crate::study::manifest::{InstanceEntry, StudyHead, open_page};
+use crate::study::object::ObjectRef;
+use crate::sync::event::Event as SyncEvent;
+use crate::sync::message::Class;
+
+/// Studies of this home and of its cases.
+#[derive(Default)]
+pub(super) struct Studies {
+    local: BTreeMap<StudyId, LocalStudy>,
+    arriving: BTreeMap<(CaseId, StudyId), Arriving>,
+    /// Which study a wanted chunk belongs to.
+    wanted: HashMap<ChunkId, StudyId>,
+}
+
+/// One study of one case, as far as it is here.
+struct Arriving {
+    pages: Vec<Page>,
+    /// Every chunk known so far, pages included.
+    chunks: HashSet<ChunkId>,
+    missing: HashSet<ChunkId>,
+    /// Pages that wait for one of their chunks.
+    awaited: HashMap<ChunkId, usize>,
+    withdrawn: bool,
+}
+
+struct Page {
+    object: ObjectRef,
+    opened: bool,
+}
+
+/// How much of something is here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Have {
+    pub chunks: u64,
+    pub total: u64,
+}
+
+impl Studies {
+    pub fn load(store: &Store) -> Result<Self, Failure> {
+        let local = library::load_all(store)?.into_iter().map(|study| (study.id, study)).collect();
+        Ok(Self { local, ..Self::default() })
+    }
+
+    /// Forgets keys; which chunks may be given stays known.
+    pub fn lock(&mut self) {
+        self.local.clear();
+    }
+
+    pub fn local(&self) -> &BTreeMap<StudyId, LocalStudy> {
+        &self.local
+    }
+
+    pub fn study_of(&self, chunk: &ChunkId) -> Option<StudyId> {
+        self.wanted.get(chunk).copied()
+    }
+
+    /// Whether a chunk may be given to members of a case: a study that is in it now names it.
+    pub fn may_serve(&self, case: CaseId, chunk: ChunkId) -> bool {
+        let studies = self.arriving.range((case, StudyId([0; 32]))..=(case, StudyId([0xff; 32])));
+        studies.into_iter().any(|(_, study)| !study.withdrawn && study.chunks.contains(&chunk))
+    }
+
+    pub fn have(&self, case: CaseId, study: StudyId, head: &StudyHead) -> Have {
+        let estimate = head.series.iter().map(|series| u64::from(series.instances) + series.pages.len() as u64).sum();
+        match self.arriving.get(&(case, study)) {
+            Some(arriving) => {
+                let known = arriving.chunks.len() as u64;
+                let all_known = arriving.pages.iter().all(|page| page.opened);
+                let total = if all_known { known } else { known.max(estimate) };
+                Have { chunks: known - arriving.missing.len() as u64, total }
+            }
+            None => Have { chunks: 0, total: estimate },
+        }
+    }
+
+    pub fn is_complete(&self, case: CaseId, study: StudyId) -> bool {
+        let arriving = self.arriving.get(&(case, study));
+        arriving.is_some_and(|study| study.missing.is_empty() && study.pages.iter().all(|page| page.opened))
+    }
+
+    fn begin(
+        &mut self,
+        case: CaseId,
+        study: StudyId,
+        head: &StudyHead,
+        store: &Store,
+    ) -> Result<Vec<ChunkId>, Failure> {
+        let objects = head.series.iter().flat_map(|series| &series.pages);
+        let pages: Vec<Page> = objects.map(|object| Page { object: object.clone(), opened: false }).collect();
+        let chunks: HashSet<ChunkId> = pages.iter().flat_map(|page| page.object.chunks.iter().copied()).collect();
+        let all: Vec<ChunkId> = pages.iter().flat_map(|page| page.object.chunks.iter().copied()).collect();
+        let missing = store.missing(&all).map_err(store_failure)?;
+        let mut awaited = HashMap::new();
+        for (position, page) in pages.iter().enumerate() {
+            awaited.extend(page.object.chunks.iter().map(|chunk| (*chunk, position)));
+        }
+        self.wanted.extend(missing.iter().map(|chunk| (*chunk, study)));
+        let missing_set = missing.iter().copied().collect();
+        self.arriving
+            .insert((case, study), Arriving { pages, chunks, missing: missing_set, awaited, withdrawn: false });
+        Ok(missing)
+    }
+
+    /// Opens a page whose chunks are all here; gives the chunks of its instances that are not.
+    fn open(
+        &mut self,
+        case: CaseId,
+        study: StudyId,
+        page: usize,
+        key: &StudyKey,
+        store: &Store,
+    ) -> Result<Vec<ChunkId>, Failure> {
+        let Some(arriving) = self.arriving.get_mut(&(case, study)) else { return Ok(Vec::new()) };
+        let Some(page) = arriving.pages.get_mut(page) else { return Ok(Vec::new()) };
+        if page.opened || page.object.chunks.iter().any(|chunk| arriving.missing.contains(chunk)) {
+            return Ok(Vec::new());
+        }
+        let opened =
+            open_page(key, &page.object, |chunk| store.read_chunk(*chunk).ok().flatten()).map_err(|error| {
+                Failure::new(FailureCode::Damaged, format!("A page of the study's manifest does not open: {error}"))
+            })?;
+        page.opened = true;
+        let named: Vec<ChunkId> =
+            opened.instances.iter().flat_map(|instance| instance.object.chunks.iter().copied()).collect();
+        let missing = store.missing(&named).map_err(store_failure)?;
+        arriving.chunks.extend(named);
+        arriving.missing.extend(missing.iter().copied());
+        self.wanted.extend(missing.iter().map(|chunk| (*chunk, study)));
+        Ok(missing)
+    }
+
+    /// The instances known so far, by series of the head.
+    pub fn instances(&self, head: &StudyHead, key: &StudyKey, store: &Store) -> Vec<Vec<InstanceEntry>> {
+        library::open_pages(store, head, key)
+    }
+
+    fn drop_case(&mut self, case: CaseId) -> Vec<ChunkId> {
+        let gone: Vec<(CaseId, StudyId)> = self.arriving.keys().filter(|key| key.0 == case).copied().collect();
+        let mut chunks = Vec::new();
+        for key in gone {
+            chunks.extend(self.arriving.remove(&key).into_iter().flat_map(|study| study.chunks));
+        }
+        chunks
+    }
+}
+
+impl Node {
+    /// Asks for everything accepted cases name and this home lacks.
+    pub async fn want_everything(&mut self) {
+        for case in self.rooms.ids() {
+            self.want(case).await;
+        }
+    }
+
+    /// Asks for what a case's studies lack.
+    pub async fn want(&mut self, case: CaseId) {
+        if !self.is_open() || self.rooms.get(&case).is_none_or(|open| open.answered == Answered::Invited) {
+            return;
+        }
+        let Ok(store) = self.store().map(Arc::clone) else { return };
+        let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { return };
+        for study in state.current_studies() {
+            let Some(key) = state.study_keys.get(&study.study) else { continue };
+            if self.studies.arriving.get(&(case, study.study)).is_some_and(|arriving| !arriving.withdrawn) {
+                continue;
+            }
+            match self.studies.begin(case, study.study, &study.head, &store) {
+                Ok(missing) => {
+                    if !missing.is_empty() {
+                        self.tell(SyncEvent::Want { case, class: Class::Manifest, chunks: missing });
+                    }
+                    let pages = self.studies.arriving.get(&(case, study.study)).map_or(0, |study| study.pages.len());
+                    for page in 0..pages {
+                        self.open_manifest_page(case, study.study, page, key, &store).await;
+                    }
+                }
+                Err(failure) => tracing::error!(what = failure.what, "a study's chunks cannot be looked up"),
+            }
+        }
+    }
+
+    async fn open_manifest_page(&mut self, case: CaseId, study: StudyId, page: usize, key: &StudyKey, store: &Store) {
+        match self.studies.open(case, study, page, key, store) {
+            Ok(missing) if !missing.is_empty() => {
+                self.tell(SyncEvent::Want { case, class: Class::Series, chunks: missing });
+            }
+            Ok(_) => {}
+            Err(failure) => self.happened(&failure.what, Some(case.to_string()), None),
+        }
+    }
+
+    /// A chunk became durable.
+    pub async fn chunk_arrived(&mut self, case: CaseId, chunk: ChunkId) {
+        let Some(study) = self.studies.wanted.remove(&chunk) else { return };
+        let mut page = None;
+        let keys: Vec<(CaseId, StudyId)> = self.studies.arriving.keys().filter(|key| key.1 == study).copied().collect();
+        for key in &keys {
+            if let Some(arriving) = self.studies.arriving.get_mut(key) {
+                arriving.missing.remove(&chunk);
+                if let Some(position) = arriving.awaited.get(&chunk) {
+                    page = Some((*key, *position));
+                }
+            }
+        }
+        if let Some(((at_case, study), position)) = page {
+            let state = self.rooms.get_mut(&at_case).map(super::rooms::OpenCase::state);
+            let key = state.as_ref().and_then(|state| state.study_keys.get(&study));
+            if let (Some(key), Ok(store)) = (key, self.store().map(Arc::clone)) {
+                self.open_manifest_page(at_case, study, position, key, &store).await;
+            }
+        }
+        if self.studies.is_complete(case, study) {
+            self.happened("study complete", Some(case.to_string()), None);
+            self.serve_waiters().await;
+        }
+    }
+
+    /// Deletes chunks of withdrawn studies, stops their transfer, and signs the receipt.
+    pub async fn delete_withdrawn(&mut self, case: CaseId) {
+        let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { return };
+        let Ok(me) = self.me().map(super::home::Open::identity) else { return };
+        let mut deleted = Vec::new();
+        for study in state.shared.studies.iter().filter(|study| study.withdrawn.is_some()) {
+            if let Some(arriving) = self.studies.arriving.get_mut(&(case, study.study))
+                && !arriving.withdrawn
+            {
+                arriving.withdrawn = true;
+                let chunks: Vec<ChunkId> = arriving.chunks.iter().copied().collect();
+                self.tell(SyncEvent::Withdrawn { chunks });
+            }
+            let mine = self.studies.local.contains_key(&study.study);
+            let elsewhere = self.is_current_elsewhere(case, study.study);
+            let told = state.shared.deletions.get(&study.study).is_some_and(|who| who.contains(&me));
+            if mine || told {
+                continue;
+            }
+            if !elsewhere {
+                let mut batch = Batch::new();
+                batch.delete_group(chunk_group(&study.study));
+                if let Err(failure) = self.commit(batch).await {
+                    tracing::error!(what = failure.what, "a withdrawn study could not be deleted");
+                    continue;
+                }
+            }
+            deleted.push(study.study);
+        }
+        if !deleted.is_empty() {
+            let receipt = Content::Receipt(Receipt { deleted, ..Receipt::default() });
+            if let Err(failure) = Box::pin(self.write(case, &[receipt], None)).await {
+                tracing::warn!(what = failure.what, "the receipt for a deletion was not written");
+            }
+        }
+    }
+
+    fn is_current_elsewhere(&mut self, case: CaseId, study: StudyId) -> bool {
+        let others: Vec<CaseId> = self.rooms.ids().into_iter().filter(|other| *other != case).collect();
+        others.into_iter().any(|other| {
+            let state = self.rooms.get_mut(&other).map(super::rooms::OpenCase::state);
+            state.is_some_and(|state| state.current_studies().any(|current| current.study == study))
+        })
+    }
+
+    /// Deletes a case from this home: entries, and pixels no other case or import needs.
+    pub async fn case_purge(&mut self, typed: &str) -> Result<Reply, Failure> {
+        let case = self.find_case(typed)?;
+        let state = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state);
+        let studies: Vec<StudyId> =
+            state.iter().flat_map(|state| &state.shared.studies).map(|study| study.study).collect();
+        let mut batch = Batch::new();
+        batch.delete_case(case).delete_row(crate::store::Table::Invitation, &case.0);
+        for study in studies {
+            if !self.studies.local.contains_key(&study) && !self.is_current_elsewhere(case, study) {
+                batch.delete_group(chunk_group(&study));
+            }
+        }
+        self.commit(batch).await?;
+        self.tell(SyncEvent::UnwantCase { case });
+        self.studies.drop_case(case);
+        self.rooms.remove(&case);
+        self.update_gate().await;
+        Ok(Reply::Nothing {})
+    }
+
+    /// Imports in a task of its own.
+    pub fn import(&mut self, request: super::api::ImportRequest, task: Task) -> Result<Step, Failure> {
+        let store = Arc::clone(self.store()?);
+        let database = self.me()?.vault.keys().database.duplicate();
+        let answers = task.answers.clone();
+        self.run_beside(task, move |cancelled| {
+            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
+            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
+            let report = library::import(&store, &database, &request, now(), &control)?;
+            Ok(Box::new(move |node: &mut Node| {
+                node.studies.local = Studies::load(node.store()?)?.local;
+                Ok(Reply::Imported(report))
+            }))
+        })
+    }
+
+    pub fn study_list(&mut self) -> Result<Reply, Failure> {
+        let store = Arc::clone(self.store()?);
+        let ids: Vec<StudyId> = self.studies.local.keys().copied().collect();
+        let cases: BTreeMap<StudyId, Vec<String>> =
+            ids.into_iter().map(|study| (study, self.cases_of(&study))).collect();
+        let studies = library::list(&store, |study| cases.get(study).cloned().unwrap_or_default())?;
+        Ok(Reply::Studies { studies })
+    }
+
+    /// A study of this home that a person typed, with its key.
+    fn local_study(&self, typed: &str) -> Result<LocalStudy, Failure> {
+        let study = self.find_study(typed)?;
+        let local = self.studies.local.get(&study).map(LocalStudy::duplicate);
+        local.ok_or_else(|| Failure::new(FailureCode::NotFound, format!("There is no study {typed} here.")))
+    }
+
+    fn cases_of(&mut self, study: &StudyId) -> Vec<String> {
+        let mut cases = Vec::new();
+        for case in self.rooms.ids() {
+            let state = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state);
+            if state.is_some_and(|state| state.current_studies().any(|current| current.study == *study)) {
+                cases.push(case.to_string());
+            }
+        }
+        cases
+    }
+
+    pub fn study_show(&mut self, typed: &str, identity: bool) -> Result<Reply, Failure> {
+        let study = self.local_study(typed)?;
+        let cases = self.cases_of(&study.id);
+        Ok(Reply::Study(library::show(self.store()?, &study, identity, cases)?))
+    }
+
+    pub async fn study_remove(&mut self, typed: &str) -> Result<Reply, Failure> {
+        let study = self.find_study(typed)?;
+        if self.is_current_elsewhere(CaseId([0; 32]), study) {
+            return Err(Failure::new(FailureCode::Unsafe, "The study is in a case.")
+                .hint("Withdraw it first: `overread case study withdraw CASE STUDY`."));
+        }
+        library::remove(self.store()?, &study)?;
+        self.studies.local.remove(&study);
+        Ok(Reply::Nothing {})
+    }
+
+    pub fn study_review(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
+        let study = self.local_study(typed)?;
+        let store = Arc::clone(self.store()?);
+        let answers = task.answers.clone();
+        self.run_beside(task, move |cancelled| {
+            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
+            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
+            let reviewed = library::review(&store, &study, &directory, &library::decode_whole_range, &control)?;
+            let pages = reviewed.pages.iter().map(|page| page.display().to_string()).collect();
+            let reply = Reply::Reviewed { pages, images: reviewed.images };
+            Ok(Box::new(move |_: &mut Node| Ok(reply)))
+        })
+    }
+
+    pub fn study_include(&mut self, typed: &str, series: &[String]) -> Result<Reply, Failure> {
+        let study = self.local_study(typed)?;
+        let reviewer = self.me()?.card.name().into_owned();
+        let store = Arc::clone(self.store()?);
+        let included = tokio::task::block_in_place(|| library::include(&store, &study, series, &reviewer, now()))?;
+        self.studies.local = Studies::load(&store)?.local;
+        Ok(Reply::Included { included })
+    }
+
+    pub fn study_export(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
+        let (head, key) = self.head_and_key(typed)?;
+        let store = Arc::clone(self.store()?);
+        let answers = task.answers.clone();
+        self.run_beside(task, move |cancelled| {
+            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
+            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
+            let exported = library::export(&store, &head, &key, &directory, &control)?;
+            if exported.missing > 0 {
+                return Err(Failure::new(
+                    FailureCode::Partly,
+                    format!("{} images were written; {} have not arrived yet.", exported.instances, exported.missing),
+                )
+                .hint("`overread fetch CASE` gets the rest; export again into a new folder."));
+            }
+            let directory = directory.display().to_string();
+            let reply = Reply::Exported { instances: exported.instances, bytes: exported.bytes, directory };
+            Ok(Box::new(move |_: &mut Node| Ok(reply)))
+        })
+    }
+
+    /// Head and key of a study that was imported here or came in a case.
+    pub fn head_and_key(&mut self, typed: &str) -> Result<(StudyHead, StudyKey), Failure> {
+        let study = self.find_study_anywhere(typed)?;
+        if let Some(local) = self.studies.local.get(&study) {
+            return Ok((local.head.clone(), StudyKey(local.key.duplicate())));
+        }
+        for case in self.rooms.ids() {
+            let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { continue };
+            let found = state.current_studies().find(|current| current.study == study);
+            if let (Some(found), Some(key)) = (found, state.study_keys.get(&study)) {
+                return Ok((found.head.clone(), StudyKey(key.0.duplicate())));
+            }
+        }
+        Err(Failure::new(FailureCode::NotFound, format!("There is no study {typed} here.")))
+    }
+
+    /// One instance's file, opened in memory.
+    pub fn open_file(&mut self, study: StudyId, sop_instance_uid: &str) -> Result<Vec<u8>, Failure> {
+        let (head, key) = self.head_and_key(&study.to_string())?;
+        let store = Arc::clone(self.store()?);
+        let series = self.studies.instances(&head, &key, &store);
+        let instance = series.iter().flatten().find(|instance| instance.sop_instance == sop_instance_uid);
+        let instance = instance.ok_or_else(|| {
+            Failure::new(FailureCode::NotFound, format!("There is no image {sop_instance_uid} in the study."))
+                .hint("`overread study show STUDY` lists the images.")
+        })?;
+        let fetch = |chunk: &ChunkId| store.read_chunk(*chunk).ok().flatten();
+        crate::study::export::open_instance(&key, instance, fetch).map_err(|error| {
+            Failure::new(FailureCode::NotFound, format!("The image is not here whole: {error}"))
+                .hint("`overread fetch CASE` gets what is missing.")
+        })
+    }
+
+    /// Fetches a case's images and waits for them.
+    pub async fn fetch(
+        &mut self,
+        typed: &str,
+        series: &[String],
+        key_images: bool,
+        task: Task,
+    ) -> Result<Step, Failure> {
+        let case = self.open_case(typed).await?;
+        let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else {
+            return Err(Failure::new(FailureCode::NotFound, "The case is gone."));
+        };
+        let marked: HashSet<&str> =
+            state.shared.marks.iter().map(|mark| mark.mark.image.sop_instance_uid.as_str()).collect();
+        let store = Arc::clone(self.store()?);
+        let mut only: Option<HashSet<ChunkId>> = None;
+        if key_images || !series.is_empty() {
+            let mut chosen = HashSet::new();
+            for study in state.current_studies() {
+                let Some(key) = state.study_keys.get(&study.study) else { continue };
+                for (head, instances) in study.head.series.iter().zip(self.studies.instances(&study.head, key, &store))
+                {
+                    let wanted_series = series
+                        .iter()
+                        .any(|typed| head.series == *typed || head.number.is_some_and(|n| n.to_string() == *typed));
+                    let chunks = instances.iter().filter(|instance| {
+                        wanted_series || (key_images && marked.contains(instance.sop_instance.as_str()))
+                    });
+                    chosen.extend(chunks.flat_map(|instance| instance.object.chunks.iter().copied()));
+                }
+            }
+            let missing = store.missing(&chosen.iter().copied().collect::<Vec<_>>()).map_err(store_failure)?;
+            self.tell(SyncEvent::Want { case, class: Class::KeyImage, chunks: missing.clone() });
+            only = Some(missing.into_iter().collect());
+        }
+        let started = std::time::Instant::now();
+        let have_before = self.have(case);
+        let waiter = Waiter {
+            goal: Goal::Fetched { case, only, started, have_before, bytes_before: self.received_bytes() },
+            until: started + task.wait,
+            answers: task.answers,
+            told: None,
+        };
+        self.waiters.push(waiter);
+        self.serve_waiters().await;
+        Ok(Step::Later)
+    }
+
+    /// How much of a case's current studies is here.
+    pub fn have(&mut self, case: CaseId) -> Have {
+        let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { return Have::default() };
+        let mut sum = Have::default();
+        for study in state.current_studies() {
+            let have = self.studies.have(case, study.study, &study.head);
+            sum.chunks += have.chunks;
+            sum.total += have.total;
+        }
+        sum
+    }
+
+    /// Whether every image of a case's current studies is here.
+    pub fn has_everything(&mut self, case: CaseId, only: Option<&HashSet<ChunkId>>) -> bool {
+        if let Some(only) = only {
+            return only.iter().all(|chunk| !self.studies.wanted.contains_key(chunk));
+        }
+        let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { return true };
+        state.current_studies().all(|study| self.studies.is_complete(case, study.study))
+    }
+
+    /// Bytes of chunks received since the start.
+    pub fn received_bytes(&self) -> u64 {
+        self.link.as_ref().map_or(0, |link| link.machine().fetched().received_bytes)
+    }
+
+    /// Runs work on a thread of its own; its result is taken over by the node, which answers. If the asker leaves,
+    /// the work is told to stop.
+    pub fn run_beside<W>(&self, task: Task, work: W) -> Result<Step, Failure>
+    where
+        W: FnOnce(&std::sync::atomic::AtomicBool) -> Result<TakeOver, Failure> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        let Task { answers, mut replies, .. } = task;
+        tokio::spawn(async move {
+            let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let flag = Arc::clone(&cancelled);
+            let mut working = tokio::task::spawn_blocking(move || work(&flag));
+            let worked = loop {
+                tokio::select! {
+                    worked = &mut working => break worked,
+                    reply = replies.recv() => if reply.is_none() {
+                        cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+                        break (&mut working).await;
+                    },
+                }
+            };
+            let take_over: TakeOver = match worked {
+                Ok(Ok(take_over)) => take_over,
+                Ok(Err(failure)) => Box::new(move |_| Err(failure)),
+                Err(panic) => {
+                    tracing::error!(%panic, "a task panicked");
+                    Box::new(|_| {
+                        Err(Failure::new(
+                            FailureCode::Failed,
+                            "A task of the node failed unexpectedly; nothing was changed.",
+                        )
+                        .hint("Repeat the command with -v and report what the log says."))
+                    })
+                }
+            };
+            let _ = inner.send(super::link::Inner::Finished(take_over, answers)).await;
+        });
+        Ok(Step::Later)
+    }
+}
+
+/// What the node does with the result of work beside it.
+pub(super) type TakeOver = Box<dyn FnOnce(&mut Node) -> Result<Reply, Failure> + Send>;
+
+/// Whether a closed case's pixels are past their time.
+pub(super) fn retention_over(
+    state: &crate::case::state::CaseState,
+    days: u32,
+    now: crate::encoding::time::Timestamp,
+) -> bool {
+    let closed = state.shared.status.as_ref().filter(|_| state.is_closed());
+    let kept_ms = i64::from(days) * crate::encoding::time::DAY_MS;
+    closed.is_some_and(|closed| closed.claimed.plus_ms(kept_ms) < now)
+}

@@ -1,0 +1,37 @@
+//! Two people consult over real sockets.
+
+use overread::node::api::{CaseNew, OpinionDraft, Request};
+
+use crate::support::{Person, pair};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let consultant = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &consultant).await;
+
+    let new = CaseNew { ask: "Metastasis or cyst?".into(), invite: vec!["Okafor".into()], ..CaseNew::default() };
+    let created = asker.json(Request::CaseNew(new)).await;
+    let case = created["case"].as_str().unwrap().to_owned();
+    assert_eq!(created["delivery"][0]["state"], "delivered", "{created}");
+
+    let listed = consultant.json(Request::CaseList).await;
+    assert_eq!(listed["cases"][0]["standing"], "invited");
+    let seen = consultant.json(Request::CaseShow { case: case.clone() }).await;
+    assert_eq!((seen["question"].as_str(), seen["role"].as_str()), (Some("Metastasis or cyst?"), Some("reader")));
+
+    let opinion =
+        OpinionDraft { impression: "A simple cyst.".into(), agreement: "agree".into(), ..OpinionDraft::default() };
+    let request = Request::OpinionSign { case: case.clone(), opinion, incomplete_ok: false, text_checked: false };
+    let signed = consultant.json(request).await;
+    assert_eq!(signed["opinion"]["delivery"][0]["state"], "delivered", "{signed}");
+
+    let opinion = signed["opinion"]["id"].as_str().unwrap().to_owned();
+    let read = asker.json(Request::OpinionRead { opinion }).await;
+    assert_eq!(read["opinion"]["impression"], "A simple cyst.");
+    let here = asker.json(Request::CaseShow { case: case.clone() }).await;
+    let there = consultant.json(Request::CaseShow { case }).await;
+    assert_eq!(there["opinions"][0]["delivery"][0]["state"], "read");
+    assert!(here["state_hash"].is_string());
+    assert_eq!(here["state_hash"], there["state_hash"]);
+}

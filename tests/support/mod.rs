@@ -1,0 +1,139 @@
+//! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
+
+use std::path::{Path, PathBuf};
+
+use overread::node::api::{Answer, Envelope, Event, Failure, Passphrase, Reply, Request};
+use overread::node::{Asked, NodeHandle, NodeOptions};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A person's node.
+pub struct Person {
+    pub home: TempDir,
+    node: Option<NodeHandle>,
+}
+
+/// A request under way.
+pub struct UnderWay {
+    pub answers: mpsc::Receiver<Answer>,
+    pub replies: mpsc::Sender<Request>,
+}
+
+impl Person {
+    /// A node in a new home, with an identity.
+    pub async fn new(name: &str, site: &str) -> Self {
+        // RUST_LOG=overread=debug shows what the nodes do.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
+        let home = TempDir::new().unwrap();
+        let mut person = Self { home, node: None };
+        person.start();
+        person
+            .ask(Request::Init { name: name.into(), site: site.into(), phone: None })
+            .await
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        person
+    }
+
+    pub fn start(&mut self) {
+        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..NodeOptions::default() };
+        self.node = Some(NodeHandle::start(&self.home.path().join("home"), options).unwrap());
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(node) = self.node.take() {
+            node.shutdown().await;
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.home.path().join("home")
+    }
+
+    pub async fn begin(&self, request: Request, wait_seconds: u64) -> UnderWay {
+        let (answers, receiver) = mpsc::channel(256);
+        let (replies, replied) = mpsc::channel(4);
+        let envelope = Envelope {
+            request,
+            passphrase: Some(Passphrase(PASSPHRASE.into())),
+            request_id: None,
+            wait_seconds: Some(wait_seconds),
+        };
+        let node = self.node.as_ref().expect("the node runs");
+        node.ask(Asked { envelope, answers, replies: replied }).await.unwrap();
+        UnderWay { answers: receiver, replies }
+    }
+
+    pub async fn ask(&self, request: Request) -> Result<Reply, Failure> {
+        self.begin(request, 10).await.end().await
+    }
+
+    /// Asks and gives the JSON document of the answer.
+    pub async fn json(&self, request: Request) -> serde_json::Value {
+        let what = format!("{request:?}");
+        self.ask(request).await.unwrap_or_else(|failure| panic!("{what}: {failure} {:?}", failure.details)).document()
+    }
+}
+
+impl UnderWay {
+    pub async fn next(&mut self) -> Answer {
+        self.answers.recv().await.expect("an answer")
+    }
+
+    pub async fn end(mut self) -> Result<Reply, Failure> {
+        loop {
+            match self.next().await {
+                Answer::Event(_) => {}
+                Answer::Done(reply) => return Ok(*reply),
+                Answer::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// Waits for an event and takes something out of it.
+    pub async fn event<T>(&mut self, wanted: impl Fn(Event) -> Option<T>) -> T {
+        loop {
+            match self.next().await {
+                Answer::Event(event) => {
+                    if let Some(found) = wanted(event) {
+                        return found;
+                    }
+                }
+                Answer::Done(reply) => panic!("ended early: {reply:?}"),
+                Answer::Failed(failure) => panic!("failed: {failure}"),
+            }
+        }
+    }
+}
+
+/// Pairs two people by spoken code; both confirm.
+pub async fn pair(opener: &Person, joiner: &Person) {
+    let mut opened = opener.begin(Request::PairOpen, 10).await;
+    let code = opened
+        .event(|event| match event {
+            Event::PairingOpen { code, addresses, .. } => Some(format!("{code}@{}", addresses[0])),
+            _ => None,
+        })
+        .await;
+    let mut joining = joiner.begin(Request::PairJoin { code, at: Vec::new() }, 10).await;
+    for side in [&mut opened, &mut joining] {
+        side.event(|event| matches!(event, Event::ConfirmPerson { .. }).then_some(())).await;
+        side.replies.send(Request::Confirm { yes: true }).await.unwrap();
+    }
+    opened.end().await.unwrap();
+    joining.end().await.unwrap();
+}
+
+/// The folder of samples, or a loud line and `None`.
+pub fn samples(inside: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples").join(inside);
+    if folder.exists() {
+        return Some(folder);
+    }
+    println!("SKIPPED: the samples are not here ({inside}); this test has checked nothing");
+    None
+}
