@@ -332,6 +332,26 @@ impl Node {
         local.ok_or_else(|| Failure::new(FailureCode::NotFound, format!("There is no study {typed} here.")))
     }
 
+    /// A study of this home, or one that came in a case.
+    fn any_study(&mut self, typed: &str) -> Result<LocalStudy, Failure> {
+        let id = self.find_study_anywhere(typed)?;
+        if let Some(local) = self.studies.local.get(&id) {
+            return Ok(local.duplicate());
+        }
+        let (head, key) = self.head_and_key(typed)?;
+        let stored = self.store()?.group_size(chunk_group(&id)).map_err(store_failure)?;
+        Ok(LocalStudy {
+            id,
+            key: key.0,
+            head,
+            origin: library::Origin::Received,
+            left_out: Vec::new(),
+            bytes_in: 0,
+            bytes_stored: stored.bytes,
+            imported: now(),
+        })
+    }
+
     fn cases_of(&mut self, study: &StudyId) -> Vec<String> {
         let mut cases = Vec::new();
         for case in self.rooms.ids() {
@@ -344,7 +364,7 @@ impl Node {
     }
 
     pub fn study_show(&mut self, typed: &str, identity: bool) -> Result<Reply, Failure> {
-        let study = self.local_study(typed)?;
+        let study = self.any_study(typed)?;
         let cases = self.cases_of(&study.id);
         Ok(Reply::Study(library::show(self.store()?, &study, identity, cases)?))
     }
