@@ -1,7 +1,5 @@
 //! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
 
-use std::path::{Path, PathBuf};
-
 use overread::node::api::{Answer, Envelope, Event, Failure, Passphrase, Reply, Request};
 use overread::node::{Asked, NodeHandle, NodeOptions};
 use tempfile::TempDir;
@@ -11,8 +9,8 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A person's node.
 pub struct Person {
-    pub home: TempDir,
-    node: Option<NodeHandle>,
+    _home: TempDir,
+    node: NodeHandle,
 }
 
 /// A request under way.
@@ -30,28 +28,14 @@ impl Person {
             .with_test_writer()
             .try_init();
         let home = TempDir::new().unwrap();
-        let mut person = Self { home, node: None };
-        person.start();
+        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..NodeOptions::default() };
+        let node = NodeHandle::start(&home.path().join("home"), options).unwrap();
+        let person = Self { _home: home, node };
         person
             .ask(Request::Init { name: name.into(), site: site.into(), phone: None })
             .await
             .unwrap_or_else(|failure| panic!("{failure}"));
         person
-    }
-
-    pub fn start(&mut self) {
-        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..NodeOptions::default() };
-        self.node = Some(NodeHandle::start(&self.home.path().join("home"), options).unwrap());
-    }
-
-    pub async fn stop(&mut self) {
-        if let Some(node) = self.node.take() {
-            node.shutdown().await;
-        }
-    }
-
-    pub fn path(&self) -> PathBuf {
-        self.home.path().join("home")
     }
 
     pub async fn begin(&self, request: Request, wait_seconds: u64) -> UnderWay {
@@ -63,8 +47,7 @@ impl Person {
             request_id: None,
             wait_seconds: Some(wait_seconds),
         };
-        let node = self.node.as_ref().expect("the node runs");
-        node.ask(Asked { envelope, answers, replies: replied }).await.unwrap();
+        self.node.ask(Asked { envelope, answers, replies: replied }).await.unwrap();
         UnderWay { answers: receiver, replies }
     }
 
@@ -126,14 +109,4 @@ pub async fn pair(opener: &Person, joiner: &Person) {
     }
     opened.end().await.unwrap();
     joining.end().await.unwrap();
-}
-
-/// The folder of samples, or a loud line and `None`.
-pub fn samples(inside: &str) -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples").join(inside);
-    if folder.exists() {
-        return Some(folder);
-    }
-    println!("SKIPPED: the samples are not here ({inside}); this test has checked nothing");
-    None
 }
