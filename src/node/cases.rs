@@ -179,7 +179,7 @@ impl Node {
         case: CaseId,
         contents: &[Content],
         notice: Option<Urgency>,
-        keep: Option<(&str, fn(&[EntryId]) -> Reply)>,
+        keep: Option<(&str, AnswerOf)>,
     ) -> Result<Vec<EntryId>, Failure> {
         let mut written = Vec::new();
         let mut failed = None;
@@ -479,6 +479,9 @@ impl Node {
         self.check_text(&studies, fields, checked)
     }
 }
+
+/// Makes the answer of a writing command from the ids it made.
+type AnswerOf = fn(&[EntryId]) -> Reply;
 
 /// The answer of a writing command: the ids it made.
 pub(super) fn written_ids(entries: &[EntryId]) -> Reply {

@@ -55,7 +55,7 @@ pub(super) struct Node {
 pub(super) enum Phase {
     /// No vault, or one that has not been opened since the start.
     Shut,
-    Locked(LockedVault),
+    Locked(Box<LockedVault>),
     Open(Box<Open>),
 }
 
@@ -68,6 +68,7 @@ pub(super) struct Task {
 }
 
 /// How a request goes on.
+#[expect(clippy::large_enum_variant, reason = "one at a time, passed on at once")]
 pub(super) enum Step {
     Done(Reply),
     /// Something else answers later.
@@ -334,7 +335,7 @@ impl Node {
         if let Some(store) = &self.store {
             store.lock();
         }
-        self.phase = Phase::Locked(open.vault.lock());
+        self.phase = Phase::Locked(Box::new(open.vault.lock()));
         self.happened("locked", None, None);
     }
 

@@ -230,7 +230,7 @@ pub(super) fn vault_failure(error: VaultError) -> Failure {
 /// Words for what is wrong with the disk.
 pub(super) fn store_failure(error: StoreError) -> Failure {
     match error {
-        StoreError::Full { .. } => Failure::new(FailureCode::DiskFull, format!("{error}"))
+        StoreError::Full => Failure::new(FailureCode::DiskFull, format!("{error}"))
             .hint("Free some space and repeat the command: what was acknowledged is kept, nothing is done twice."),
         StoreError::Locked => Failure::new(FailureCode::Locked, "The node is locked.").hint("Give the passphrase."),
         StoreError::DamagedChunk { .. } => Failure::new(FailureCode::Damaged, format!("{error}"))

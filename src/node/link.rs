@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use minicbor::bytes::ByteVec;
 use tokio::sync::mpsc;
 
-use super::api::{Failure, FailureCode, Reply};
+use super::api::{Failure, FailureCode};
 use super::core::{Node, open_part};
 use super::home::Open;
 use super::rooms::{Answered, INVITED, Taken, stored};
@@ -102,7 +102,7 @@ pub(super) enum Inner {
         full: bool,
     },
     /// A task finished; the node takes over what it made and answers.
-    Finished(Box<dyn FnOnce(&mut Node) -> Result<Reply, Failure> + Send>, mpsc::Sender<super::api::Answer>),
+    Finished(super::studies::TakeOver, mpsc::Sender<super::api::Answer>),
     /// A pairing came to its end.
     Paired(Box<super::pairing::Ended>),
 }
@@ -352,7 +352,7 @@ impl Node {
         for bytes in entries {
             let mut pending = vec![bytes];
             while let Some(bytes) = pending.pop() {
-                if let Some(id) = self.from_outsider(case, &bytes) {
+                if let Some(id) = self.outsiders_entry(case, &bytes) {
                     aside.insert(id, bytes);
                     continue;
                 }
@@ -421,7 +421,7 @@ impl Node {
     }
 
     /// The id of an entry whose device is not current in the case and which is not here yet.
-    fn from_outsider(&self, case: CaseId, bytes: &[u8]) -> Option<EntryId> {
+    fn outsiders_entry(&self, case: CaseId, bytes: &[u8]) -> Option<EntryId> {
         let room = &self.rooms.get(&case)?.room;
         let parsed = crate::case::entry::ParsedEntry::parse(bytes).ok()?;
         let entry = parsed.entry();

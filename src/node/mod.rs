@@ -72,6 +72,7 @@ pub struct Asked {
 }
 
 /// What a node is told.
+#[expect(clippy::large_enum_variant, reason = "few are under way, and nearly all are requests")]
 pub enum Asking {
     Request(Asked),
     /// End in good order.

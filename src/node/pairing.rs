@@ -131,7 +131,7 @@ async fn open_door(
         PairingDoor::open(card, None, Instant::now(), &mut random::system()).map_err(|e| pairing_failure(&e))?;
     loop {
         let nameplate = door.code().nameplate().to_string();
-        let found_by = beacon.clone().map(|beacon| DoorBeacon { nameplate, beacon });
+        let found_by = beacon.map(|beacon| DoorBeacon { nameplate, beacon });
         let mut opener = DoorOpener::open(listen, found_by).await.map_err(|e| door_failure(&e))?;
         tell_open(&door, &opener, answers).await;
         let code_ends = door.code_ends();
