@@ -7,12 +7,12 @@
 //! ```
 //!
 //! [`source`] finds files, [`part10`] reads one without dragging its pixel data through an object model,
-//! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people type,
-//! [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
-//! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts
-//! images into reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and
-//! which side is which, [`measure`] what a mark does. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
-//! demo's patient. Nothing here knows a database, a socket or a case.
+//! [`deidentify`] decides, attribute by attribute, what leaves and what stays, [`typed_text`] looks at what people
+//! type, [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
+//! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts images into
+//! reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and which side is
+//! which, [`measure`] what a mark does. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the
+//! demo's patient. Nothing here knows a database or a socket, and of a case only the shapes of marks.
 
 pub mod deidentify;
 pub mod export;
