@@ -159,6 +159,13 @@ pub struct HandedKey {
     pub seal: DeviceSeal,
 }
 
+impl Members {
+    /// Whether a change of this entry adds the person.
+    pub fn adds(&self, person: &IdentityKey) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Add { identity, .. } if identity == person))
+    }
+}
+
 impl AccessChange {
     /// Whether seals may make this entry larger than others.
     pub fn may_be_large(&self) -> bool {

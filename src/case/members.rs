@@ -116,7 +116,8 @@ struct View<'h> {
     effective: BTreeSet<usize>,
     /// For each person the acts on her role that no later one in the set replaces.
     roles: BTreeMap<IdentityKey, Vec<(usize, Option<Role>)>>,
-    devices: BTreeMap<IdentityKey, BTreeMap<DeviceKey, &'h DeviceCertificate>>,
+    /// For each device the acts that named it and that no removal of its person has taken back.
+    devices: BTreeMap<IdentityKey, BTreeMap<DeviceKey, Vec<(usize, &'h DeviceCertificate)>>>,
     unverified: BTreeMap<IdentityKey, bool>,
     revoked: BTreeSet<DeviceKey>,
     owner: Option<IdentityKey>,
@@ -207,21 +208,29 @@ impl<'h> Membership<'h> {
         })
     }
 
-    /// The epoch a device of `reader` seals under: clean of removed devices, causally latest, then most current
-    /// readers, then lowest id. `None` if no epoch is clean: then a `members` entry without changes comes first.
+    /// The epoch to seal under: of the clean ones the causally latest, then the one with most current readers, then
+    /// the lowest id. `None` if no epoch is clean: then a `members` entry without changes comes first.
     pub fn sealing_epoch(&self) -> Option<Epoch<'h>> {
         let readers = self.reading_devices();
-        let sealed_to = |epoch: &Epoch<'h>| -> usize {
-            epoch.members.seals.iter().filter(|seal| readers.contains_key(&seal.device)).count()
-        };
-        let clean: Vec<Epoch<'h>> = self
-            .epochs()
-            .filter(|epoch| epoch.members.seals.iter().all(|seal| readers.contains_key(&seal.device)))
-            .collect();
+        let clean: Vec<Epoch<'h>> = self.epochs().filter(|epoch| self.is_clean(epoch, &readers)).collect();
         let latest = clean.iter().filter(|epoch| {
             !clean.iter().any(|other| other.index != epoch.index && self.history.in_past(epoch.index, other.index))
         });
-        latest.min_by_key(|epoch| (std::cmp::Reverse(sealed_to(epoch)), epoch.id)).copied()
+        latest.min_by_key(|epoch| (std::cmp::Reverse(sealed_to(epoch).len()), epoch.id)).copied()
+    }
+
+    /// Whether an epoch is sealed to current readers only, and to all of them that read as far as its entry knew:
+    /// a member who starts an epoch and leaves somebody out shuts nobody out. Who came later does not count here.
+    fn is_clean(&self, epoch: &Epoch<'h>, readers: &BTreeMap<DeviceKey, &'h DeviceCertificate>) -> bool {
+        let sealed_to = sealed_to(epoch);
+        let known = |act: &usize| self.history.in_past(self.acts[*act].index, epoch.index);
+        let then = self.view(self.now.effective.iter().copied().filter(known).collect());
+        let owed = readers.iter().filter(|(device, certificate)| {
+            let identity = certificate.identity();
+            then.role(&identity).is_some_and(Role::reads) && then.has_device(&identity, device)
+        });
+        sealed_to.iter().all(|device| readers.contains_key(device))
+            && owed.into_iter().all(|(d, _)| sealed_to.contains(d))
     }
 
     /// Whether an entry counts, given the least role its content needs.
@@ -252,8 +261,10 @@ impl<'h> Membership<'h> {
     }
 
     fn member(&self, identity: IdentityKey, role: Role) -> Member<'h> {
-        let mut devices = self.now.devices.get(&identity).cloned().unwrap_or_default();
-        devices.retain(|device, _| !self.now.revoked.contains(device) && !self.history.is_forked(*device));
+        let hers = self.now.devices.get(&identity).into_iter().flatten();
+        let current =
+            hers.filter(|(device, _)| !self.now.revoked.contains(device) && !self.history.is_forked(**device));
+        let devices = current.filter_map(|(device, named)| Some((*device, named.last()?.1))).collect();
         Member { role, devices, unverified: self.now.unverified.get(&identity).copied().unwrap_or(false) }
     }
 
@@ -419,19 +430,25 @@ impl<'h> Membership<'h> {
         match kind {
             Kind::Epoch(_) => {}
             Kind::Device(certificate) => {
-                view.devices.entry(certificate.identity()).or_default().insert(certificate.device(), certificate);
+                view.name_device(act, certificate);
             }
             Kind::Found(change) | Kind::Change(change) => match change {
                 Change::Add { identity, role, devices, unverified } => {
                     self.set_role(view, *identity, act, Some(*role));
                     view.unverified.insert(*identity, *unverified);
-                    let hers = view.devices.entry(*identity).or_default();
-                    hers.extend(devices.iter().map(|certificate| (certificate.device(), certificate)));
+                    devices.iter().for_each(|certificate| view.name_device(act, certificate));
                     if matches!(kind, Kind::Found(_)) && *role == Role::Owner {
                         view.owner = Some(*identity);
                     }
                 }
-                Change::Remove { identity } => self.set_role(view, *identity, act, None),
+                Change::Remove { identity } => {
+                    self.set_role(view, *identity, act, None);
+                    // Her devices go with her: who comes back does so with those named anew.
+                    if let Some(hers) = view.devices.get_mut(identity) {
+                        hers.values_mut().for_each(|named| named.retain(|(before, _)| !self.knows(act, *before)));
+                        hers.retain(|_, named| !named.is_empty());
+                    }
+                }
                 Change::SetRole { identity, role } => self.set_role(view, *identity, act, Some(*role)),
                 Change::RevokeDevice { device, .. } => {
                     view.revoked.insert(*device);
@@ -458,7 +475,12 @@ impl<'h> Membership<'h> {
     }
 }
 
-impl View<'_> {
+impl<'h> View<'h> {
+    fn name_device(&mut self, act: usize, certificate: &'h DeviceCertificate) {
+        let hers = self.devices.entry(certificate.identity()).or_default();
+        hers.entry(certificate.device()).or_default().push((act, certificate));
+    }
+
     fn has_device(&self, identity: &IdentityKey, device: &DeviceKey) -> bool {
         let hers = self.devices.get(identity).is_some_and(|devices| devices.contains_key(device));
         hers && !self.revoked.contains(device)
@@ -515,6 +537,11 @@ impl<'h> Kind<'h> {
             },
         }
     }
+}
+
+/// The devices an epoch's secret was sealed to.
+fn sealed_to(epoch: &Epoch<'_>) -> BTreeSet<DeviceKey> {
+    epoch.members.seals.iter().map(|seal| seal.device).collect()
 }
 
 /// In the first entry only people are added, and one of them is the owner.

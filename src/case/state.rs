@@ -339,8 +339,13 @@ impl<'h, 'm> Fold<'h, 'm> {
         let entry = &self.history[index].entry;
         let (what, outcome) = match opened {
             Opened::Nothing => {
-                let needed = Role::Courier;
-                (access_word(entry.body.access()), self.judge(index, needed))
+                // A device that certifies itself is nobody before its entry, so only the act can tell.
+                let is_device = matches!(entry.body.access(), Some(AccessChange::Device(_)));
+                let outcome = match is_device && self.membership.took_effect(index) {
+                    true => Outcome::Counts,
+                    false => self.judge(index, Role::Courier),
+                };
+                (access_word(entry.body.access()), outcome)
             }
             Opened::NoKey => {
                 self.unreadable += 1;
@@ -382,10 +387,13 @@ impl<'h, 'm> Fold<'h, 'm> {
         let stamp = self.stamp(index);
         match content {
             Content::MembersNote(note) => {
+                let Some(AccessChange::Members(members)) = self.history[index].entry.body.access() else {
+                    return Outcome::Void;
+                };
                 if !self.membership.took_effect(index) {
                     return Outcome::Void;
                 }
-                for person in note.people {
+                for person in note.people.into_iter().filter(|person| members.adds(&person.identity)) {
                     self.shared.names.insert(person.identity, PersonName { name: person.name, site: person.site });
                 }
             }
@@ -398,7 +406,8 @@ impl<'h, 'm> Fold<'h, 'm> {
                 self.studies.push((index, added));
             }
             Content::StudyWithdrawn(withdrawn) => {
-                let owner = self.membership.owner() == Some(stamp.author);
+                // As the owner then: who owns the case later changes nothing about a recall.
+                let owner = self.membership.verdict(index, Role::Owner) == Verdict::Counts;
                 let hers = self.studies.iter().any(|(added, study)| {
                     study.study == withdrawn.study && self.history[*added].author == stamp.author
                 });

@@ -734,6 +734,9 @@ class View:
         lowest = min((role for _, role in self.roles.get(identity, [])), default=GONE)
         return None if lowest == GONE else min(lowest, ADMIN)
 
+    def name(self, act, identity, device):
+        self.devices.setdefault(identity, {}).setdefault(device, []).append(act)
+
     def standing(self, identity):
         acts = self.roles.get(identity, [])
         if self.owner == identity:
@@ -793,18 +796,22 @@ class Rights:
         for act in sorted(effective):
             entry, kind, what = self.acts[act]
             if kind == "device":
-                view.devices.setdefault(what[0][0], set()).add(what[0][1])
+                view.name(act, what[0][0], what[0][1])
             if kind != "change":
                 continue
             change, fields = what
             if change == ADD:
                 self.set_role(view, act, fields[0], fields[1])
                 view.unverified[fields[0]] = fields[3]
-                view.devices.setdefault(fields[0], set()).update(c[0][1] for c in fields[2])
+                for certificate in fields[2]:
+                    view.name(act, fields[0], certificate[0][1])
                 if entry.case is None and fields[1] == OWNER:
                     view.owner = fields[0]
             elif change == REMOVE:
                 self.set_role(view, act, fields[0], GONE)
+                named = view.devices.get(fields[0], {}).items()
+                kept = {device: [b for b in acts if not self.knows(act, b)] for device, acts in named}
+                view.devices[fields[0]] = {device: acts for device, acts in kept.items() if acts}
             elif change == SET_ROLE:
                 self.set_role(view, act, fields[0], fields[1])
             elif change == REVOKE:
@@ -952,7 +959,7 @@ class Rights:
         gone = self.current.revoked | set(self.history.forks())
         roles = {identity: self.current.role(identity) for identity in self.current.roles}
         here = sorted(identity for identity, role in roles.items() if role is not None)
-        return {i: (roles[i], sorted(self.current.devices.get(i, set()) - gone)) for i in here}
+        return {i: (roles[i], sorted(set(self.current.devices.get(i, {})) - gone)) for i in here}
 
     def heir(self):
         heir = self.current.heir
@@ -1206,6 +1213,8 @@ class State:
 
     def open(self, entry, secrets):
         if entry.sealed is None:
+            if entry.access[0] == DEVICE_KIND and self.rights.took_effect(entry):
+                return "counts"
             return self.rights.verdict(entry, COURIER)
         try:
             kind, fields = read_content(open_entry(entry, secrets))
@@ -1231,9 +1240,10 @@ class State:
     def take(self, entry, kind, fields):
         id, author = entry.id, self.history.author[entry.id]
         if kind == 0:
-            if not self.rights.took_effect(entry):
+            if entry.access is None or entry.access[0] != MEMBERS_KIND or not self.rights.took_effect(entry):
                 return False
-            self.names.update({person[0]: {0: person[1], 1: person[2]} for person in fields[0]})
+            added = {change[1][0] for change in entry.access[1][0][0] if change[0] == ADD}
+            self.names.update({p[0]: {0: p[1], 1: p[2]} for p in fields[0] if p[0] in added})
         elif kind == 1:
             for field, value in fields.items():
                 number = self.versions[field][4] + 1 if field in self.versions else 1
@@ -1246,7 +1256,7 @@ class State:
             self.studies.append((id, fields))
         elif kind == 3:
             added = any(s[0] == fields[0] and self.history.author[at] == author for at, s in self.studies)
-            if not added and self.rights.current.owner != author:
+            if not added and self.rights.verdict(entry, OWNER) != "counts":
                 return False
             self.withdrawals.append((id, fields[0]))
         elif kind == 4:

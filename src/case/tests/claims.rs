@@ -512,3 +512,117 @@ fn study_head() -> crate::study::manifest::StudyHead {
         series: Vec::new(),
     }
 }
+
+#[test]
+fn a_removal_takes_the_devices_too_and_return_brings_back_only_those_named_anew() {
+    let mut cast = Cast::new(27);
+    let mut copy = cast.case();
+    let owner = cast.owner.author(0);
+    copy.change(&owner, vec![Change::Remove { identity: cast.reader.identity() }], &mut cast.rng).unwrap();
+    cast.reader.certify(&mut cast.rng);
+    let mut again = cast.reader.as_new(Role::Reader);
+    again.devices.remove(0);
+    copy.change(&owner, vec![again.change()], &mut cast.rng).unwrap();
+    let (old, new) = (cast.reader.author(0), cast.reader.author(1));
+    let membership = copy.room.membership();
+    assert!(membership.current_device(&old.certificate.device()).is_none());
+    assert!(membership.current_device(&new.certificate.device()).is_some());
+    drop(membership);
+    copy.say(&owner, "for the new laptop", &mut cast.rng).unwrap();
+    assert!(!copy.for_device(&old).texts().contains(&"for the new laptop".to_string()));
+    assert_eq!(copy.for_device(&new).texts(), ["for the new laptop"]);
+    assert_eq!(copy.for_device(&old).say(&old, "still me", &mut cast.rng), Err(WriteError::NotAMember));
+}
+
+#[test]
+fn a_device_named_again_after_a_return_is_current_again() {
+    let mut cast = Cast::new(28);
+    let mut copy = cast.case();
+    let owner = cast.owner.author(0);
+    copy.change(&owner, vec![Change::Remove { identity: cast.reader.identity() }], &mut cast.rng).unwrap();
+    copy.change(&owner, vec![cast.reader.as_new(Role::Reader).change()], &mut cast.rng).unwrap();
+    assert!(copy.room.membership().current_device(&cast.reader.devices[0].1.device()).is_some());
+}
+
+#[test]
+fn an_epoch_that_leaves_a_reader_out_is_not_written_under() {
+    let mut cast = Cast::new(29);
+    let mut copy = cast.case();
+    // The observer's program starts an epoch that is sealed to everybody but the owner.
+    let observer = cast.observer.author(0);
+    let owner_device = cast.owner.devices[0].1.device();
+    let mut forged = copy.for_device(&observer);
+    let written = forged.room.start_epoch_without(&observer, owner_device, &mut cast.rng);
+    copy.take(&written.bytes).unwrap();
+    let reader = cast.reader.author(0);
+    let mut at_reader = copy.for_device(&reader);
+    assert_ne!(at_reader.room.membership().sealing_epoch().map(|epoch| epoch.id), Some(written.id));
+    at_reader.say(&reader, "for everybody", &mut cast.rng).unwrap();
+    copy.take_from(&at_reader, &cast.owner.author(0));
+    assert_eq!(copy.texts(), ["for everybody"]);
+}
+
+#[test]
+fn somebody_who_comes_later_makes_no_earlier_epoch_unclean() {
+    let mut cast = Cast::new(30);
+    let mut at_owner = cast.case();
+    let owner = cast.owner.author(0);
+    // A new device of a reader is named after the epoch: writing goes on in it, without another epoch.
+    cast.reader.certify(&mut cast.rng);
+    let new = cast.reader.author(1);
+    let mut at_new = at_owner.for_device(&new);
+    let written = at_new.room.add_device(&new, new.certificate, Timestamp(5_000), &mut cast.rng).unwrap();
+    at_new.keep(&[written]);
+    at_owner.take_from(&at_new, &owner);
+    let before = at_owner.order.len();
+    at_owner.say(&owner, "in the same epoch", &mut cast.rng).unwrap();
+    assert_eq!(at_owner.order.len(), before + 1);
+}
+
+#[test]
+fn a_transfer_of_ownership_undoes_no_recall() {
+    let mut cast = Cast::new(31);
+    let mut copy = cast.case();
+    let (owner, reader) = (cast.owner.author(0), cast.reader.author(0));
+    let added = study_added(1);
+    let Content::StudyAdded(study) = &added else { unreachable!("made above") };
+    let mut at_reader = copy.for_device(&reader);
+    at_reader.write(&reader, &added, &mut cast.rng).unwrap();
+    copy.take_from(&at_reader, &owner);
+    let withdrawn = Content::StudyWithdrawn(StudyWithdrawn { study: study.study, reason: None });
+    copy.write(&owner, &withdrawn, &mut cast.rng).unwrap();
+    copy.change(&owner, vec![Change::Transfer { successor: cast.admin.identity() }], &mut cast.rng).unwrap();
+    assert_eq!(copy.room.state().current_studies().count(), 0);
+}
+
+#[test]
+fn nobody_names_people_but_whoever_adds_them() {
+    let mut cast = Cast::new(32);
+    let mut copy = cast.case();
+    let observer = cast.observer.author(0);
+    let mut at_observer = copy.for_device(&observer);
+    let renamed = Content::MembersNote(note_for(&cast.owner, "Somebody Else"));
+    at_observer.write(&observer, &renamed, &mut cast.rng).unwrap();
+    copy.take_from(&at_observer, &cast.owner.author(0));
+    assert!(copy.room.state().shared.names.is_empty());
+    // Nor by a members entry that adds somebody else.
+    let guest = Person::new(&mut cast.rng, 1);
+    let owner = cast.owner.author(0);
+    let note = note_for(&cast.reader, "Not The Guest");
+    let changes = vec![guest.as_new(Role::Reader).change()];
+    copy.room.change_members(&owner, changes, note, None, Timestamp(4_000), &mut cast.rng).unwrap();
+    assert!(copy.room.state().shared.names.is_empty());
+}
+
+#[test]
+fn a_device_that_certifies_itself_is_logged_as_what_it_is() {
+    let mut cast = Cast::new(33);
+    let copy = cast.case();
+    cast.reader.certify(&mut cast.rng);
+    let new = cast.reader.author(1);
+    let mut at_new = copy.for_device(&new);
+    at_new.room.add_device(&new, new.certificate, Timestamp(5_000), &mut cast.rng).unwrap();
+    let log = at_new.room.state().log;
+    let line = log.iter().find(|line| line.what == "device").unwrap();
+    assert_eq!(line.outcome, super::super::state::Outcome::Counts);
+}

@@ -300,6 +300,11 @@ fn check_clean(room: &Room, written: &Written) {
     let readers = membership.reading_devices();
     let epoch = membership.epochs().find(|epoch| Some(epoch.id) == entry.header.epoch).unwrap();
     assert!(epoch.members.seals.iter().all(|seal| readers.contains_key(&seal.device)), "sealed under an unclean epoch");
+    let author = entry.header.device;
+    assert!(
+        epoch.members.seals.iter().any(|seal| seal.device == author),
+        "sealed under an epoch that leaves the writer out"
+    );
 }
 
 /// The same entries, always taking the highest id among those whose causes are here.
