@@ -258,7 +258,8 @@ impl Node {
             R::Sync => self.sync_now(task).await,
             R::Fetch { case, series, key_images } => self.fetch(&case, &series, key_images, task).await,
             R::BundlePack { .. } | R::BundleShow { .. } | R::BundleUnpack { .. } => {
-                Err(Failure::new(FailureCode::WrongUse, "Bundles are not carried out by this node."))
+                Err(Failure::new(FailureCode::WrongUse, "This version packs and opens no bundles yet.")
+                    .hint("Share over a network instead: `overread ask` and `overread join`. The form of a bundle is specified in keys/bundles.md."))
             }
             R::Verify { what } => self.verify(&what).map(Step::Done),
             R::Doctor => self.doctor().await.map(Step::Done),

@@ -164,8 +164,11 @@ impl Studies {
 }
 
 impl Node {
-    /// Asks for everything accepted cases name and this home lacks.
+    /// Looks up what accepted cases name and this home lacks, and asks for it if there is a network. Called again
+    /// when the network starts, since nobody heard what was asked before.
     pub async fn want_everything(&mut self) {
+        self.studies.arriving.clear();
+        self.studies.wanted.clear();
         for case in self.rooms.ids() {
             self.want(case).await;
         }
@@ -173,7 +176,8 @@ impl Node {
 
     /// Asks for what a case's studies lack.
     pub async fn want(&mut self, case: CaseId) {
-        if !self.is_open() || self.rooms.get(&case).is_none_or(|open| open.answered == Answered::Invited) {
+        let is_invitation = self.rooms.get(&case).is_none_or(|open| open.answered == Answered::Invited);
+        if !self.is_open() || is_invitation || self.is_past_retention(case) {
             return;
         }
         let Ok(store) = self.store().map(Arc::clone) else { return };
@@ -211,17 +215,15 @@ impl Node {
     /// A chunk became durable.
     pub async fn chunk_arrived(&mut self, case: CaseId, chunk: ChunkId) {
         let Some(study) = self.studies.wanted.remove(&chunk) else { return };
-        let mut page = None;
+        let mut pages = Vec::new();
         let keys: Vec<(CaseId, StudyId)> = self.studies.arriving.keys().filter(|key| key.1 == study).copied().collect();
         for key in &keys {
             if let Some(arriving) = self.studies.arriving.get_mut(key) {
                 arriving.missing.remove(&chunk);
-                if let Some(position) = arriving.awaited.get(&chunk) {
-                    page = Some((*key, *position));
-                }
+                pages.extend(arriving.awaited.get(&chunk).map(|position| (*key, *position)));
             }
         }
-        if let Some(((at_case, study), position)) = page {
+        for ((at_case, study), position) in pages {
             let state = self.rooms.get_mut(&at_case).map(super::rooms::OpenCase::state);
             let key = state.as_ref().and_then(|state| state.study_keys.get(&study));
             if let (Some(key), Ok(store)) = (key, self.store().map(Arc::clone)) {
@@ -271,7 +273,8 @@ impl Node {
         }
     }
 
-    fn is_current_elsewhere(&mut self, case: CaseId, study: StudyId) -> bool {
+    /// Whether another case of this home shows the study.
+    pub fn is_current_elsewhere(&mut self, case: CaseId, study: StudyId) -> bool {
         let others: Vec<CaseId> = self.rooms.ids().into_iter().filter(|other| *other != case).collect();
         others.into_iter().any(|other| {
             let state = self.rooms.get_mut(&other).map(super::rooms::OpenCase::state);

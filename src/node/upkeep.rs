@@ -12,25 +12,25 @@ impl Node {
     pub async fn catch_up_after_unlock(&mut self) {
         if self.link.is_some() {
             self.update_gate().await;
-            self.want_everything().await;
         }
         for case in self.rooms.ids() {
             self.drop_pixels_after_retention(case).await;
         }
+        self.want_everything().await;
     }
 
     /// Non-owners drop a case's pixels some days after closing; entries stay.
     async fn drop_pixels_after_retention(&mut self, case: CaseId) {
-        let Ok(days) = self.me().map(|open| open.settings.retention_days) else { return };
-        let Some(state) = self.rooms.get_mut(&case).map(OpenCase::state) else { return };
-        let Some(open) = self.rooms.get(&case) else { return };
-        let mine = self.my_device().and_then(|device| open.role_of(&device)) == Some(crate::case::access::Role::Owner);
-        if mine || open.answered == Answered::Invited || !retention_over(&state, days, now()) {
+        if !self.is_past_retention(case) {
             return;
         }
+        let Some(state) = self.rooms.get_mut(&case).map(OpenCase::state) else { return };
         let mut batch = Batch::new();
-        for study in state.current_studies().filter(|study| !self.studies.local().contains_key(&study.study)) {
-            batch.delete_group(super::library::chunk_group(&study.study));
+        for study in state.current_studies().map(|study| study.study) {
+            // What was imported here, or stands in another case too, is kept for that.
+            if !self.studies.local().contains_key(&study) && !self.is_current_elsewhere(case, study) {
+                batch.delete_group(super::library::chunk_group(&study));
+            }
         }
         if batch.is_empty() {
             return;
@@ -42,5 +42,14 @@ impl Node {
             }
             Err(failure) => tracing::warn!(what = failure.what, "pixels past their retention could not be deleted"),
         }
+    }
+
+    /// Whether this home, which does not own the case, no longer keeps its pixels: neither are they asked for again.
+    pub fn is_past_retention(&mut self, case: CaseId) -> bool {
+        let Ok(days) = self.me().map(|open| open.settings.retention_days) else { return false };
+        let Some(state) = self.rooms.get_mut(&case).map(OpenCase::state) else { return false };
+        let Some(open) = self.rooms.get(&case) else { return false };
+        let owns = self.my_device().and_then(|device| open.role_of(&device)) == Some(crate::case::access::Role::Owner);
+        !owns && open.answered == Answered::Accepted && retention_over(&state, days, now())
     }
 }
