@@ -110,6 +110,9 @@ enum Strength {
     Rest,
 }
 
+/// Acts that named a device, each with the certificate it brought.
+type Named<'h> = Vec<(usize, &'h DeviceCertificate)>;
+
 /// The effect of a set of effective acts.
 #[derive(Debug, Clone, Default)]
 struct View<'h> {
@@ -117,7 +120,7 @@ struct View<'h> {
     /// For each person the acts on her role that no later one in the set replaces.
     roles: BTreeMap<IdentityKey, Vec<(usize, Option<Role>)>>,
     /// For each device the acts that named it and that no removal of its person has taken back.
-    devices: BTreeMap<IdentityKey, BTreeMap<DeviceKey, Vec<(usize, &'h DeviceCertificate)>>>,
+    devices: BTreeMap<IdentityKey, BTreeMap<DeviceKey, Named<'h>>>,
     unverified: BTreeMap<IdentityKey, bool>,
     revoked: BTreeSet<DeviceKey>,
     owner: Option<IdentityKey>,
