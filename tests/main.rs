@@ -13,6 +13,7 @@ mod consult;
 mod environment;
 mod reader;
 mod sample_cards;
+mod series;
 mod support;
 mod vectors;
 
