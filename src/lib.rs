@@ -26,7 +26,7 @@
 //!
 //! *How it travels.* [`sync`] decides who lacks what, as a machine with events in and effects out. [`net`] carries its
 //! frames between devices that admit each other; [`courier`] packs the same messages into a file, for where no network
-//! reaches: a format of its own that the node does not carry out yet.
+//! reaches.
 //!
 //! *How it is kept and closed.* [`store`] makes things durable and reads no entry or chunk. [`seal`] makes content
 //! readable to members only. [`identity`] says who I am, whom I trust, and how two people become colleagues.

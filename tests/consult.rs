@@ -35,3 +35,26 @@ async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
     assert!(here["state_hash"].is_string());
     assert_eq!(here["state_hash"], there["state_hash"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_invited_after_a_long_discussion_sees_the_case() {
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let late = Person::new("Dr. Cleo Marsh", "Elsewhere").await;
+    pair(&asker, &late).await;
+    let new = CaseNew { ask: "Metastasis or cyst?".into(), ..CaseNew::default() };
+    let created = asker.json(Request::CaseNew(new)).await;
+    let case = created["case"].as_str().unwrap().to_owned();
+    // Longer than the first messages of entries together: the one that invites stands in a later one.
+    for number in 0..30 {
+        let text = format!("{number}: {}", "thought ".repeat(2_000));
+        asker.json(Request::Say { case: case.clone(), text, text_checked: true }).await;
+    }
+    let add =
+        Request::CaseMemberAdd { case: case.clone(), who: "Marsh".into(), role: "reader".into(), to_unverified: false };
+    let added = asker.json(add).await;
+    assert_eq!(added["delivery"][0]["state"], "delivered", "{added}");
+    let listed = late.json(Request::CaseList).await;
+    assert_eq!(listed["cases"][0]["standing"], "invited", "{listed}");
+    let seen = late.json(Request::CaseShow { case }).await;
+    assert_eq!(seen["messages"].as_array().map(Vec::len), Some(30));
+}

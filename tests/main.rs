@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod bundles;
 mod consult;
 mod environment;
 mod reader;

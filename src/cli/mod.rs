@@ -134,7 +134,6 @@ enum Command {
     Node(node::Node),
     Sync(sync::Sync),
     Fetch(fetch::Fetch),
-    #[command(hide = true)] // until the node carries it out
     Bundle(bundle::Bundle),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),

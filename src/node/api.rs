@@ -415,7 +415,7 @@ pub enum Reply {
     Written { ids: Vec<String>, delivery: Vec<DeliveryView> },
     Synced { peers: Vec<PeerView>, delivery: Vec<DeliveryView> },
     Fetched { case: String, chunks_have: u64, chunks_total: u64, bytes: u64, seconds: f64, complete: bool },
-    Packed { path: String, bytes: u64, entries: u64, chunks: u64, recipients: Vec<String> },
+    Packed(PackedBundle),
     Bundle(BundleView),
     Unpacked { cases: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
     VerifyReport { ok: bool, entries: u64, chunks: u64, problems: Vec<String>, state_hash: Option<String> },
@@ -786,11 +786,25 @@ pub struct PeerView {
     pub address: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PackedBundle {
+    pub path: String,
+    pub bytes: u64,
+    pub cases: Vec<String>,
+    pub entries: u64,
+    pub chunks: u64,
+    /// Pieces of images that are not here and so could not be packed.
+    pub chunks_missing: u64,
+    pub recipients: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct BundleView {
     pub bytes: u64,
     pub for_me: bool,
     pub from: Option<String>,
+    /// When, by the sender's clock.
+    pub packed: Option<String>,
     pub cases: Vec<String>,
     pub entries: u64,
     pub chunks: u64,

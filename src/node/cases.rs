@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::api::{CaseEdit, CaseNew, Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
 use super::library::{self, Origin};
-use super::rooms::{Answered, OpenCase, put_written};
+use super::rooms::{ACCEPTED, Answered, OpenCase, put_written};
 use crate::case::access::{Change, Role};
 use crate::case::content::{
     CaseChange, Content, ContentError, MembersNote, Message, PersonNote, Status, StudyAdded, StudyRole, StudyWithdrawn,
@@ -419,16 +419,24 @@ impl Node {
     /// The case, opened: an invitation counts as answered from here on, and its images are asked for.
     pub async fn open_case(&mut self, typed: &str) -> Result<CaseId, Failure> {
         let case = self.find_case(typed)?;
-        let open = self.rooms.get_mut(&case).ok_or_else(gone)?;
-        if open.answered == Answered::Invited {
-            open.answered = Answered::Accepted;
-            let mut batch = Batch::new();
-            batch.put_row(Table::Invitation, &case.0, b"accepted");
-            self.commit(batch).await?;
-            self.update_gate().await;
-            self.want(case).await;
-        }
+        self.accept_invitation(case).await?;
         Ok(case)
+    }
+
+    /// Answers an invitation, if the case is one.
+    pub async fn accept_invitation(&mut self, case: CaseId) -> Result<(), Failure> {
+        if self.rooms.get(&case).is_none_or(|open| open.answered != Answered::Invited) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.put_row(Table::Invitation, &case.0, ACCEPTED);
+        self.commit(batch).await?;
+        if let Some(open) = self.rooms.get_mut(&case) {
+            open.answered = Answered::Accepted;
+        }
+        self.update_gate().await;
+        self.want(case).await;
+        Ok(())
     }
 
     pub fn state(&mut self, case: CaseId) -> Result<Arc<CaseState>, Failure> {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::api::{Answer, Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request, Status};
 use super::delivery::Waiter;
+use super::frontiers::Frontiers;
 use super::home::{Home, Open, no_vault, store_failure};
 use super::link::{Inner, Link};
 use super::rooms::Rooms;
@@ -42,6 +43,7 @@ pub(super) struct Node {
     pub store: Option<Arc<Store>>,
     pub rooms: Rooms,
     pub studies: Studies,
+    pub frontiers: Frontiers,
     pub link: Option<Link>,
     pub waiters: Vec<Waiter>,
     pub inner: mpsc::Sender<Inner>,
@@ -85,6 +87,7 @@ impl Node {
             store: None,
             rooms: Rooms::default(),
             studies: Studies::default(),
+            frontiers: Frontiers::default(),
             link: None,
             waiters: Vec::new(),
             inner,
@@ -257,10 +260,12 @@ impl Node {
             R::Say { case, text, text_checked } => self.say(&case, text, text_checked, task).await,
             R::Sync => self.sync_now(task).await,
             R::Fetch { case, series, key_images } => self.fetch(&case, &series, key_images, task).await,
-            R::BundlePack { .. } | R::BundleShow { .. } | R::BundleUnpack { .. } => {
-                Err(Failure::new(FailureCode::WrongUse, "This version packs and opens no bundles yet.")
-                    .hint("Share over a network instead: `overread ask` and `overread join`. The form of a bundle is specified in keys/bundles.md."))
+            R::BundlePack { recipients, cases, key_images, path } => {
+                self.bundle_pack(&recipients, &cases, key_images, path, task).await
             }
+            R::BundleShow { path } => self.bundle_show(path, task),
+            R::BundleUnpack { path } => self.bundle_unpack(path, task),
+            R::Verify { what } if Path::new(&what).is_absolute() => self.bundle_verify(what.into(), task),
             R::Verify { what } => self.verify(&what).map(Step::Done),
             R::Doctor => self.doctor().await.map(Step::Done),
             R::Follow => self.follow(task).await,
@@ -318,6 +323,7 @@ impl Node {
         }
         self.rooms.unlock(&open);
         self.studies = Studies::load(&store)?;
+        self.frontiers = Frontiers::load(&store)?;
         self.store = Some(store);
         self.phase = Phase::Open(Box::new(open));
         self.catch_up_after_unlock().await;
@@ -333,6 +339,7 @@ impl Node {
         };
         self.rooms.lock();
         self.studies.lock();
+        self.frontiers.clear();
         if let Some(store) = &self.store {
             store.lock();
         }

@@ -71,13 +71,13 @@ impl Node {
         entry: &EntryId,
         devices: &std::collections::BTreeSet<DeviceKey>,
     ) -> Delivery {
-        let Some(link) = &self.link else {
-            let known =
-                |device: &DeviceKey| self.rooms.logs.get(&case).is_some_and(|log| log.is_cited_by(device, entry));
-            return if devices.iter().any(known) { Delivery::Delivered } else { Delivery::NotSent };
+        let Some(log) = self.rooms.logs.get(&case) else { return Delivery::NotSent };
+        let of = |device: &DeviceKey| {
+            let noted = self.frontiers.delivery(log, &case, entry, device);
+            let told = self.link.as_ref().map(|link| link.machine().delivery(&case, entry, device, &self.rooms.logs));
+            told.map_or(noted, |told| told.max(noted))
         };
-        let states = devices.iter().map(|device| link.machine().delivery(&case, entry, device, &self.rooms.logs));
-        states.max().unwrap_or(Delivery::NotSent)
+        devices.iter().map(of).max().unwrap_or(Delivery::NotSent)
     }
 
     /// Answers a writing request: at once if nothing is to be waited for, else when everybody has it or time is up.

@@ -6,7 +6,7 @@
 //! frames go to one task a peer and lane, so a slow line holds up nobody else.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,23 +14,16 @@ use minicbor::bytes::ByteVec;
 use tokio::sync::mpsc;
 
 use super::api::{Failure, FailureCode};
-use super::core::{Node, open_part};
-use super::home::Open;
-use super::rooms::{Answered, INVITED, Taken, stored};
-use crate::case::access::Role;
-use crate::case::entry::Entry;
+use super::core::Node;
 use crate::encoding::id::{CaseId, ChunkId, EntryId, StudyId};
-use crate::encoding::{from_bytes, to_bytes};
-use crate::identity::certificate::DeviceCertificate;
 use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret, TransportKey};
-use crate::net::beacon::{BeaconConfig, BeaconInterfaces, pair_secret};
+use crate::net::beacon::{BeaconConfig, BeaconInterfaces};
 use crate::net::{
     AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, SessionId,
     listen_everywhere,
 };
-use crate::store::{Batch, Store, StoreError, Table, VerifiedChunk};
-use crate::sync::event::{Effect, Event as SyncEvent, Lane, Refusal, Standing, Stored, TimerKey};
-use crate::sync::frontier::Frontier;
+use crate::store::{Batch, Store, StoreError, VerifiedChunk};
+use crate::sync::event::{Effect, Event as SyncEvent, Lane, Standing, TimerKey};
 use crate::sync::machine::Machine;
 use crate::sync::message::{Chunk, Entries, List, Message};
 
@@ -43,9 +36,6 @@ const STORING_CHUNKS_MAX: usize = 512;
 /// Chunks made durable in one go.
 const STORING_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// Longest frontier row that is read, in bytes.
-const FRONTIER_BYTES_MAX: usize = 1024 * 1024;
-
 /// Network and sync machine of an open or locked node.
 pub(super) struct Link {
     network: Network,
@@ -57,10 +47,13 @@ pub(super) struct Link {
     outgoing: HashMap<(DeviceKey, bool), mpsc::Sender<Outgoing>>,
     to_store: mpsc::Sender<(CaseId, StudyId, ChunkId, Vec<u8>)>,
     connected: BTreeMap<DeviceKey, Connected>,
-    shared: HashMap<(DeviceKey, CaseId), Standing>,
+    shares: Shares,
     /// What the machine has not been told yet.
     told: VecDeque<SyncEvent>,
 }
+
+/// Which cases each connected device shares with this one, and how.
+pub(super) type Shares = HashMap<(DeviceKey, CaseId), Standing>;
 
 /// A device there is a session with.
 #[derive(Debug, Clone)]
@@ -103,6 +96,8 @@ pub(super) enum Inner {
     },
     /// A task finished; the node takes over what it made and answers.
     Finished(super::studies::TakeOver, mpsc::Sender<super::api::Answer>),
+    /// The reader of a bundle asks.
+    Unpacking(Box<super::bundles::Unpacking>),
     /// A pairing came to its end.
     Paired(Box<super::pairing::Ended>),
 }
@@ -135,7 +130,7 @@ impl Link {
             outgoing: HashMap::new(),
             to_store,
             connected: BTreeMap::new(),
-            shared: HashMap::new(),
+            shares: Shares::new(),
             told: VecDeque::new(),
         })
     }
@@ -166,6 +161,26 @@ impl Link {
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
+
+    /// Tells the gate who may connect; sessions of others end.
+    pub async fn admit(&self, admitted: HashMap<TransportKey, AdmittedPeer>) {
+        // A network that is ending admits nobody.
+        let _ = self.network.set_admitted(admitted).await;
+    }
+
+    /// Which cases each connected device shares with this one, and how.
+    pub fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    pub fn share(&mut self, peer: DeviceKey, case: CaseId, standing: Standing) {
+        self.shares.insert((peer, case), standing);
+    }
+
+    /// Replaces all shares; gives those before.
+    pub fn set_shares(&mut self, shares: Shares) -> Shares {
+        std::mem::replace(&mut self.shares, shares)
+    }
 }
 
 impl Node {
@@ -184,23 +199,17 @@ impl Node {
         let interfaces = if only_loopback(&listen) { BeaconInterfaces::Loopback } else { BeaconInterfaces::All };
         let beacon = self.options.beacon.then(|| BeaconConfig { interfaces, ..BeaconConfig::default() });
         let store = Arc::clone(self.store()?);
-        let link = Link::start(transport, listen, beacon, device, Arc::clone(&store), self.inner.clone())?;
-        self.link = Some(link);
-        self.restore_frontiers(&store).await;
+        self.link = Some(Link::start(transport, listen, beacon, device, store, self.inner.clone())?);
+        self.restore_frontiers();
         self.update_gate().await;
         self.want_everything().await;
         Ok(())
     }
 
-    async fn restore_frontiers(&mut self, store: &Store) {
-        let rows = store.rows(Table::Delivery).unwrap_or_default();
-        for row in rows {
-            let Some((device, case)) = row.key.split_at_checked(32) else { continue };
-            let (Ok(device), Ok(case)) = (device.try_into(), case.try_into()) else { continue };
-            if let Ok(frontier) = from_bytes::<Frontier>(&row.value, FRONTIER_BYTES_MAX) {
-                let (peer, case) = (DeviceKey(device), CaseId(case));
-                self.tell(SyncEvent::FrontierRestored { peer, case, frontier });
-            }
+    fn restore_frontiers(&mut self) {
+        let known: Vec<_> = self.frontiers.arrived().map(|(key, frontier)| (*key, frontier.clone())).collect();
+        for ((peer, case), frontier) in known {
+            self.tell(SyncEvent::FrontierRestored { peer, case, frontier });
         }
     }
 
@@ -270,7 +279,7 @@ impl Node {
                 None
             }
             Effect::FrontierKnown { peer, case, frontier } => {
-                self.keep_frontier(peer, case, &frontier).await;
+                self.keep_frontier(peer, case, frontier).await;
                 None
             }
             Effect::DeliveryChanged { .. } => {
@@ -340,280 +349,6 @@ impl Node {
         Some(Message::Entries(Entries { case, entries: List(entries) }))
     }
 
-    /// Verifies, accepts and stores entries from a peer; durable before anybody is told.
-    async fn accept_entries(&mut self, peer: DeviceKey, case: CaseId, entries: Vec<Vec<u8>>) -> SyncEvent {
-        let is_new_case = self.rooms.get(&case).is_none();
-        let mut stored_now = Stored::default();
-        let mut refused = None;
-        let mut batch = Batch::new();
-        let mut new: Vec<Box<Entry>> = Vec::new();
-        // Entries of devices that are out of the case wait here until a current member's entry cites them.
-        let mut aside: HashMap<EntryId, Vec<u8>> = HashMap::new();
-        for bytes in entries {
-            let mut pending = vec![bytes];
-            while let Some(bytes) = pending.pop() {
-                if let Some(id) = self.outsiders_entry(case, &bytes) {
-                    aside.insert(id, bytes);
-                    continue;
-                }
-                match self.rooms.take(case, &bytes) {
-                    Taken::New(entry) => {
-                        batch.put_entry(stored(case, &entry, bytes));
-                        stored_now.new.push(entry.id);
-                        new.push(entry);
-                    }
-                    Taken::Known(id) => stored_now.known.push(id),
-                    Taken::MissingCause => match self.cited_outsiders(case, &bytes, &mut aside) {
-                        Some(cited) => {
-                            for cited in cited {
-                                if let Taken::New(entry) = self.rooms.take(case, &cited) {
-                                    batch.put_entry(stored(case, &entry, cited));
-                                    stored_now.new.push(entry.id);
-                                    new.push(entry);
-                                }
-                            }
-                            pending.push(bytes);
-                        }
-                        None => refused = Some(Refusal::MissingParent),
-                    },
-                    Taken::Invalid(why) => {
-                        tracing::warn!(case = %case.short(), peer = %peer.short(), why, "an entry was refused");
-                        refused = Some(Refusal::Invalid);
-                    }
-                }
-                if refused.is_some() {
-                    break;
-                }
-            }
-            if refused.is_some() {
-                break;
-            }
-        }
-        if is_new_case && !stored_now.new.is_empty() {
-            if self.invites_me(&peer, case) {
-                // A locked node lists the invitation when it is opened again.
-                if self.is_open() {
-                    batch.put_row(Table::Invitation, &case.0, INVITED);
-                }
-            } else {
-                self.rooms.remove(&case);
-                return SyncEvent::EntriesRefused { peer, case, stored: Stored::default(), why: Refusal::Invalid };
-            }
-        }
-        if !batch.is_empty()
-            && let Err(error) = self.commit(batch).await
-        {
-            tracing::error!(what = error.what, "entries could not be stored");
-            if let Ok(store) = self.store().map(Arc::clone) {
-                let _ = self.rooms.reload(&store, case);
-                self.learn(case);
-            }
-            return SyncEvent::EntriesRefused { peer, case, stored: Stored::default(), why: Refusal::Full };
-        }
-        if !new.is_empty() {
-            self.learn(case);
-            self.case_changed(case, &new).await;
-        }
-        match refused {
-            Some(why) => SyncEvent::EntriesRefused { peer, case, stored: stored_now, why },
-            None => SyncEvent::EntriesAccepted { peer, case, stored: stored_now },
-        }
-    }
-
-    /// The id of an entry whose device is not current in the case and which is not here yet.
-    fn outsiders_entry(&self, case: CaseId, bytes: &[u8]) -> Option<EntryId> {
-        let room = &self.rooms.get(&case)?.room;
-        let parsed = crate::case::entry::ParsedEntry::parse(bytes).ok()?;
-        let entry = parsed.entry();
-        let device = entry.header.device;
-        let known_device = room.history().identity_of(device).is_some();
-        let gone = known_device && room.membership().current_device(&device).is_none();
-        let proves_fork = room.history().last_of(device).any(|last| {
-            let last = &room.history()[last].entry;
-            last.header.sequence >= entry.header.sequence && last.id != entry.id
-        });
-        (gone && !proves_fork && room.history().index_of(&entry.id).is_none()).then_some(entry.id)
-    }
-
-    /// Entries set aside that this one's causes need, in causal order; `None` if others are missing too.
-    fn cited_outsiders(
-        &self,
-        case: CaseId,
-        bytes: &[u8],
-        aside: &mut HashMap<EntryId, Vec<u8>>,
-    ) -> Option<Vec<Vec<u8>>> {
-        let history = self.rooms.get(&case)?.room.history();
-        let parsed = crate::case::entry::ParsedEntry::parse(bytes).ok()?;
-        let mut order = Vec::new();
-        let mut open = history.missing_causes(parsed.entry());
-        while let Some(id) = open.pop() {
-            let cited = aside.remove(&id)?;
-            let parsed = crate::case::entry::ParsedEntry::parse(&cited).ok()?;
-            open.extend(history.missing_causes(parsed.entry()));
-            order.push(cited);
-        }
-        order.reverse();
-        (!order.is_empty()).then_some(order)
-    }
-
-    /// Opens what came in, if the vault is open.
-    pub fn learn(&mut self, case: CaseId) {
-        if let (Some(open), Some(case)) = (open_part(&self.phase), self.rooms.get_mut(&case)) {
-            case.room.learn(&open.author());
-        }
-    }
-
-    /// A peer speaks of a case that is not here: taken as an invitation if a colleague of mine sends it.
-    fn offered(&mut self, peer: DeviceKey, case: CaseId) -> Option<SyncEvent> {
-        if self.rooms.get(&case).is_some() {
-            return None;
-        }
-        let identity = self.link.as_ref()?.connected.get(&peer)?.identity;
-        let colleague = self.open_part()?.people.get(&identity)?;
-        if colleague.is_blocked() {
-            return None;
-        }
-        self.link.as_mut()?.shared.insert((peer, case), Standing::InvitedMe);
-        Some(SyncEvent::Share { peer, case, standing: Standing::InvitedMe })
-    }
-
-    /// Whether a case that just arrived names this device and comes from a colleague.
-    fn invites_me(&self, peer: &DeviceKey, case: CaseId) -> bool {
-        let Some(open) = self.rooms.get(&case) else { return false };
-        let Some(me) = self.my_device() else { return false };
-        let membership = open.room.membership();
-        let from_member = membership.current_device(peer).is_some();
-        from_member && membership.current_device(&me).is_some()
-    }
-
-    pub fn my_device(&self) -> Option<DeviceKey> {
-        match self.open_part() {
-            Some(open) => Some(open.device()),
-            None => self.locked_part().map(|locked| locked.certificate.device()),
-        }
-    }
-
-    /// What follows from new entries: gate, shares, deletions, wants, notices.
-    pub async fn case_changed(&mut self, case: CaseId, new: &[Box<Entry>]) {
-        let access_changed = new.iter().any(|entry| entry.body.access().is_some());
-        if access_changed {
-            self.update_gate().await;
-        }
-        if self.is_open() {
-            self.delete_withdrawn(case).await;
-            self.want(case).await;
-            self.happened("entries", Some(case.to_string()), None);
-        } else {
-            self.show_notices(new);
-        }
-        self.serve_waiters().await;
-    }
-
-    /// A locked screen may say the urgency of what came, and nothing else.
-    fn show_notices(&mut self, new: &[Box<Entry>]) {
-        let Some(locked) = self.locked_part() else { return };
-        let me = locked.certificate.device();
-        let mut urgent = Vec::new();
-        for entry in new {
-            let Some(notice) = entry.body.notices().iter().find(|notice| notice.device == me) else { continue };
-            let context = crate::seal::epoch::NoticeContext {
-                case: entry.header.sealing_case(),
-                salt: &entry.header.salt.0,
-                device: me,
-            };
-            if let Ok(class) = crate::seal::epoch::open_notice(&notice.sealed, context, &locked.notice) {
-                urgent.push(class);
-            }
-        }
-        if let Some(class) = urgent.iter().max() {
-            let word = match class {
-                2 => "STAT from a colleague",
-                1 => "urgent from a colleague",
-                _ => "a new case from a colleague",
-            };
-            self.happened(word, None, None);
-        }
-    }
-
-    /// Who may connect: devices of colleagues who are not blocked, and of current members of accepted cases.
-    pub async fn update_gate(&mut self) {
-        let Some(me) = self.my_device() else { return };
-        let mut admitted: HashMap<TransportKey, AdmittedPeer> = HashMap::new();
-        let mut blocked: HashSet<IdentityKey> = HashSet::new();
-        if let Some(open) = self.open_part() {
-            for colleague in open.people.iter() {
-                if colleague.is_blocked() {
-                    blocked.insert(colleague.identity());
-                    continue;
-                }
-                let addresses: Vec<Multiaddr> =
-                    colleague.addresses().filter_map(|address| address.parse().ok()).collect();
-                for certificate in colleague.card().devices() {
-                    admitted.insert(certificate.statement.transport, admit(open, certificate, addresses.clone()));
-                }
-            }
-            for (_, case) in self.rooms.iter().filter(|(_, case)| case.answered == Answered::Accepted) {
-                for (identity, member) in case.room.membership().members() {
-                    if blocked.contains(&identity) {
-                        continue;
-                    }
-                    for certificate in member.devices.values().filter(|certificate| certificate.device() != me) {
-                        let transport = certificate.statement.transport;
-                        admitted.entry(transport).or_insert_with(|| admit(open, certificate, Vec::new()));
-                    }
-                }
-            }
-        }
-        // Locked, the gate stays as it was, less those whom entries have removed since.
-        if self.is_open()
-            && let Some(link) = &self.link
-        {
-            let _ = link.network.set_admitted(admitted).await;
-        }
-        self.update_shares().await;
-    }
-
-    /// Tells the machine which cases each connected device shares with this one.
-    async fn update_shares(&mut self) {
-        let Some(link) = &self.link else { return };
-        let me = self.my_device();
-        let mut now: HashMap<(DeviceKey, CaseId), Standing> = HashMap::new();
-        for (peer, connected) in &link.connected {
-            let blocked = self
-                .open_part()
-                .and_then(|open| open.people.get(&connected.identity))
-                .is_some_and(|colleague| colleague.is_blocked());
-            for (case, open) in self.rooms.iter().filter(|_| !blocked) {
-                let membership = open.room.membership();
-                let my_role = me.and_then(|me| membership.current_device(&me));
-                let (Some((_, role, _)), Some(_)) = (membership.current_device(peer), my_role) else { continue };
-                let standing = match (open.answered, role) {
-                    (Answered::Invited, _) => Standing::InvitedMe,
-                    (Answered::Accepted, Role::Courier) => Standing::Courier,
-                    (Answered::Accepted, _) => Standing::FullMember,
-                };
-                now.insert((*peer, *case), standing);
-            }
-        }
-        let before = match &mut self.link {
-            Some(link) => std::mem::replace(&mut link.shared, now.clone()),
-            None => return,
-        };
-        for (peer, case) in before.keys().filter(|key| !now.contains_key(*key)) {
-            // An offered case that has not arrived yet stays shared.
-            if self.rooms.get(case).is_some() {
-                self.tell(SyncEvent::Revoke { peer: *peer, case: *case });
-            } else if let Some(link) = &mut self.link {
-                link.shared.insert((*peer, *case), Standing::InvitedMe);
-            }
-        }
-        for ((peer, case), standing) in now {
-            if before.get(&(peer, case)) != Some(&standing) {
-                self.tell(SyncEvent::Share { peer, case, standing });
-            }
-        }
-    }
-
     /// Something happened on the network.
     pub async fn network_event(&mut self, event: Option<NetworkEvent>) {
         match event {
@@ -639,7 +374,7 @@ impl Node {
         let Some((identity, device)) = self.whose(&transport) else { return };
         if let Some(link) = &mut self.link {
             link.outgoing.retain(|(peer, _), _| *peer != device);
-            link.shared.retain(|(peer, _), _| *peer != device);
+            link.shares.retain(|(peer, _), _| *peer != device);
             link.connected.insert(device, Connected { transport, session, identity, path, address });
         }
         self.tell(SyncEvent::Connected { peer: device });
@@ -654,8 +389,9 @@ impl Node {
         if let Some(link) = &mut self.link {
             link.connected.remove(&device);
             link.outgoing.retain(|(peer, _), _| *peer != device);
-            link.shared.retain(|(peer, _), _| *peer != device);
+            link.shares.retain(|(peer, _), _| *peer != device);
         }
+        self.forget_offered().await;
         self.tell(SyncEvent::Disconnected { peer: device });
         let who = self.device_owner(&device);
         tracing::info!(why, "a session ended");
@@ -670,27 +406,6 @@ impl Node {
     fn device_of(&self, transport: &TransportKey) -> Option<DeviceKey> {
         let connected = self.link.as_ref()?.connected.iter();
         connected.filter(|(_, connected)| connected.transport == *transport).map(|(device, _)| *device).next()
-    }
-
-    /// The person and device behind a transport key: a colleague's, or a fellow member's.
-    fn whose(&self, transport: &TransportKey) -> Option<(IdentityKey, DeviceKey)> {
-        if let Some((colleague, certificate)) = self.open_part().and_then(|open| open.people.admitted(transport)) {
-            return Some((colleague.identity(), certificate.device()));
-        }
-        self.rooms.iter().find_map(|(_, case)| {
-            let members = case.room.membership().members().into_iter();
-            let mut devices = members.flat_map(|(identity, member)| {
-                member.devices.into_values().map(move |certificate| (identity, certificate))
-            });
-            let found = devices.find(|(_, certificate)| certificate.statement.transport == *transport);
-            found.map(|(identity, certificate)| (identity, certificate.device()))
-        })
-    }
-
-    /// What people call the owner of a device.
-    pub fn device_owner(&self, device: &DeviceKey) -> Option<String> {
-        let identity = self.link.as_ref()?.connected.get(device)?.identity;
-        Some(self.open_part()?.name_of(&identity, None))
     }
 
     /// One of the node's own tasks reports.
@@ -721,6 +436,7 @@ impl Node {
                 };
                 super::core::answer(&answers, answer).await;
             }
+            Inner::Unpacking(unpacking) => self.unpacking(*unpacking).await,
             Inner::Paired(ended) => self.pairing_ended(*ended).await,
         }
     }
@@ -741,22 +457,6 @@ impl Node {
             self.tell(SyncEvent::Timer(timer));
         }
     }
-
-    async fn keep_frontier(&mut self, peer: DeviceKey, case: CaseId, frontier: &Frontier) {
-        if !self.is_open() {
-            return; // rows are sealed; the next connection tells it again
-        }
-        let mut batch = Batch::new();
-        batch.put_row(Table::Delivery, &[peer.0, case.0].concat(), &to_bytes(frontier));
-        if let Err(failure) = self.commit(batch).await {
-            tracing::warn!(what = failure.what, "a frontier was not kept");
-        }
-    }
-}
-
-fn admit(open: &Open, certificate: &DeviceCertificate, addresses: Vec<Multiaddr>) -> AdmittedPeer {
-    let ours = &open.vault.keys().device.notice;
-    AdmittedPeer { addresses, pair_secret: pair_secret(ours, &certificate.statement.notice).ok() }
 }
 
 /// Reads an address a person typed in full.

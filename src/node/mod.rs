@@ -7,19 +7,25 @@
 //! ```text
 //! cli, ui -> client -> control socket -> core -> cases, studies, people      what was asked
 //!                                          |---> rooms -> store               what is kept
-//!                                          `---> link  -> sync -> net         what travels
+//!                                          |---> link  -> sync -> net         what travels
+//!                                          `---> bundles -> courier           what is carried as a file
+//!
+//! from link or bundles -> arrivals -> rooms, sharing                          what comes in, and what follows from it
 //! ```
 //!
 //! A node is in one of three phases: no vault yet, locked, open. Locked, it goes on as a courier for its own cases:
 //! it accepts, verifies, stores and forwards, opens and signs nothing (design 5).
 
 pub mod api;
+mod arrivals;
+mod bundles;
 mod cases;
 mod checks;
 pub mod client;
 mod control;
 mod core;
 mod delivery;
+mod frontiers;
 mod home;
 pub mod library;
 mod link;
@@ -29,6 +35,7 @@ mod people;
 mod pictures;
 mod rooms;
 mod settings;
+mod sharing;
 mod studies;
 mod upkeep;
 mod views;

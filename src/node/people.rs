@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::api::{CardView, Failure, FailureCode, Initialised, Passphrase, Reply, SkippedFile};
 use super::core::{Node, now};
 use super::home::{Open, recovery_code, secret, store_failure, vault_failure};
-use crate::encoding::id::IdPrefix;
+use crate::encoding::id::{CaseId, IdPrefix};
 use crate::encoding::random;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
@@ -280,15 +280,16 @@ impl Node {
     }
 
     /// A member of a case, who need not be a colleague.
-    pub fn find_member(&self, case: &crate::encoding::id::CaseId, typed: &str) -> Result<IdentityKey, Failure> {
-        if let (Some(prefix), Some(open)) = (IdPrefix::parse(typed), self.rooms.get(case)) {
-            let members = open.room.membership().members();
-            let mut fits = members.keys().filter(|identity| prefix.matches(IdentityKey::LETTER, identity.as_bytes()));
-            if let (Some(identity), None) = (fits.next(), fits.next()) {
-                return Ok(*identity);
-            }
-        }
-        self.find_person(typed)
+    pub fn find_member(&self, case: &CaseId, typed: &str) -> Result<IdentityKey, Failure> {
+        self.find_member_id(case, typed).map_or_else(|| self.find_person(typed), Ok)
+    }
+
+    /// The one member of a case whose id begins like this.
+    pub fn find_member_id(&self, case: &CaseId, typed: &str) -> Option<IdentityKey> {
+        let prefix = IdPrefix::parse(typed)?;
+        let members = self.rooms.get(case)?.room.membership().members();
+        let mut fits = members.keys().filter(|identity| prefix.matches(IdentityKey::LETTER, identity.as_bytes()));
+        fits.next().filter(|_| fits.next().is_none()).copied()
     }
 
     pub async fn save_colleague(&self, identity: &IdentityKey) -> Result<(), Failure> {

@@ -29,6 +29,8 @@ pub(super) struct OpenCase {
 /// Whether the person has opened, answered or fetched the case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answered {
+    /// A colleague tells of it, and no entry so far names this device: nobody sees it.
+    Offered,
     /// Listed; entries are taken up to a limit, no images.
     Invited,
     Accepted,
@@ -65,7 +67,7 @@ impl Rooms {
 
     /// Reads one case from the store again.
     pub fn reload(&mut self, store: &Store, case: CaseId) -> Result<(), Failure> {
-        self.cases.remove(&case);
+        let before = self.cases.remove(&case).map(|open| open.answered);
         self.logs.remove(&case);
         for entry in store.entries(case).map_err(store_failure)? {
             match self.take(case, &entry.bytes) {
@@ -77,9 +79,10 @@ impl Rooms {
             }
         }
         let answered = match store.is_locked() {
-            true => Answered::Accepted,
+            true => before.unwrap_or(Answered::Offered),
             false => match store.row(Table::Invitation, &case.0).map_err(store_failure)? {
                 Some(row) if row.as_slice() == INVITED => Answered::Invited,
+                Some(row) if row.as_slice() == OFFERED => Answered::Offered,
                 _ => Answered::Accepted,
             },
         };
@@ -119,7 +122,7 @@ impl Rooms {
             Some(open) => open.room.accept(signed),
             None => match Room::open(signed, []) {
                 Ok(room) => {
-                    self.cases.insert(case, OpenCase { room, answered: Answered::Invited, state: None });
+                    self.cases.insert(case, OpenCase { room, answered: Answered::Offered, state: None });
                     self.index(case, &entry, bytes.len());
                     return Taken::New(Box::new(entry));
                 }
@@ -190,12 +193,15 @@ impl Rooms {
         self.logs.remove(case);
     }
 
+    /// Every case, those that are only offered too.
     pub fn iter(&self) -> impl Iterator<Item = (&CaseId, &OpenCase)> {
         self.cases.iter()
     }
 
+    /// The cases the person is in or invited to.
     pub fn ids(&self) -> Vec<CaseId> {
-        self.cases.keys().copied().collect()
+        let seen = self.cases.iter().filter(|(_, open)| open.answered != Answered::Offered);
+        seen.map(|(case, _)| *case).collect()
     }
 }
 
@@ -216,8 +222,12 @@ impl OpenCase {
     }
 }
 
-/// Value of an invitation's row while it is unanswered.
+/// Value of a case's row in [`Table::Invitation`] while it is unanswered.
 pub(super) const INVITED: &[u8] = b"invited";
+/// While no entry names this device.
+pub(super) const OFFERED: &[u8] = b"offered";
+/// Once it was answered.
+pub(super) const ACCEPTED: &[u8] = b"accepted";
 
 /// An entry as the store takes it.
 pub(super) fn stored(case: CaseId, entry: &Entry, bytes: Vec<u8>) -> StoredEntry {

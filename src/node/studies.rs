@@ -176,7 +176,7 @@ impl Node {
 
     /// Asks for what a case's studies lack.
     pub async fn want(&mut self, case: CaseId) {
-        let is_invitation = self.rooms.get(&case).is_none_or(|open| open.answered == Answered::Invited);
+        let is_invitation = self.rooms.get(&case).is_none_or(|open| open.answered != Answered::Accepted);
         if !self.is_open() || is_invitation || self.is_past_retention(case) {
             return;
         }

@@ -1,15 +1,19 @@
 //! What an opened node catches up with: invitations that came while it was locked, and pixels whose time is over.
 
+use std::sync::Arc;
+
 use super::core::{Node, now};
-use super::rooms::{Answered, OpenCase};
+use super::rooms::{Answered, INVITED, OFFERED, OpenCase};
 use super::studies::retention_over;
 use crate::encoding::id::CaseId;
-use crate::store::Batch;
+use crate::store::{Batch, Table};
 use crate::sync::event::Event as SyncEvent;
 
 impl Node {
     /// After the vault opened: gate and wants, then what retention asks for.
     pub async fn catch_up_after_unlock(&mut self) {
+        self.note_invitations().await;
+        self.forget_offered().await;
         if self.link.is_some() {
             self.update_gate().await;
         }
@@ -17,6 +21,28 @@ impl Node {
             self.drop_pixels_after_retention(case).await;
         }
         self.want_everything().await;
+    }
+
+    /// Writes down invitations that came while the node was locked and its rows sealed.
+    async fn note_invitations(&mut self) {
+        let Ok(store) = self.store().map(Arc::clone) else { return };
+        let mut batch = Batch::new();
+        for (case, open) in self.rooms.iter() {
+            let value = match open.answered {
+                Answered::Accepted => continue,
+                Answered::Invited => INVITED,
+                Answered::Offered => OFFERED,
+            };
+            let noted = store.row(Table::Invitation, &case.0).ok().flatten();
+            if noted.is_none_or(|noted| noted.as_slice() != value) {
+                batch.put_row(Table::Invitation, &case.0, value);
+            }
+        }
+        if !batch.is_empty()
+            && let Err(failure) = self.commit(batch).await
+        {
+            tracing::warn!(what = failure.what, "invitations were not written down");
+        }
     }
 
     /// Non-owners drop a case's pixels some days after closing; entries stay.

@@ -312,6 +312,7 @@ fn role_word(state: &CaseState, me: &IdentityKey) -> String {
 
 fn standing_word(answered: Answered) -> &'static str {
     match answered {
+        Answered::Offered => "offered",
         Answered::Invited => "invited",
         Answered::Accepted => "accepted",
     }

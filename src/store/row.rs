@@ -48,10 +48,10 @@ pub enum Table {
     Instance = 9,
     /// Answers to commands with a request id, so that a repeat is harmless.
     Request = 10,
-    /// What is known per member: delivered, opened, read.
+    /// How far a device is known to have a case.
     Delivery = 11,
-    /// What still has to be sent.
-    Outbox = 12,
+    /// How far a case was handed over to a device in bundles, which need not have arrived.
+    HandedOver = 12,
     /// Addresses at which devices were reached.
     Peer = 13,
     /// Local studies: series, counts, sizes, what was left out.
@@ -77,7 +77,7 @@ impl Table {
         Self::Instance,
         Self::Request,
         Self::Delivery,
-        Self::Outbox,
+        Self::HandedOver,
         Self::Peer,
         Self::Study,
         Self::Invitation,
@@ -258,7 +258,7 @@ mod tests {
         let count = match Table::Displayed {
             Table::Check | Table::Colleague | Table::CaseSecret | Table::StudySecret | Table::Reidentification => 17,
             Table::PatientGroup | Table::Setting | Table::Draft | Table::Worklist | Table::Instance => 17,
-            Table::Request | Table::Delivery | Table::Outbox | Table::Peer | Table::Study => 17,
+            Table::Request | Table::Delivery | Table::HandedOver | Table::Peer | Table::Study => 17,
             Table::Invitation | Table::Displayed => 17,
         };
         assert_eq!(Table::ALL.len(), count);

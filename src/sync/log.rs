@@ -15,6 +15,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::frontier::{Frontier, Head};
+use super::plan::{covers, join};
 use crate::encoding::id::{CaseId, EntryId};
 use crate::identity::keys::DeviceKey;
 
@@ -156,6 +157,19 @@ impl CaseLog {
         let target_chain = self.records[target as usize].chain as usize;
         let seen = self.chains[*author as usize].seen.get(target_chain);
         seen.is_some_and(|heads| heads.iter().any(|head| self.is_before(target, *head)))
+    }
+
+    /// Whether a device with this frontier has the entry; heads that are not here tell nothing.
+    pub fn is_covered_by(&self, frontier: &Frontier, id: &EntryId) -> bool {
+        self.arrival(id).is_some_and(|entry| covers(self, frontier.heads(&self.device(entry)), entry))
+    }
+
+    /// Takes into a frontier what another one of the same device has too, as far as it is here.
+    pub fn join(&self, frontier: &mut Frontier, other: &Frontier) {
+        let heads = other.devices().flat_map(|(_, heads)| heads);
+        for entry in heads.filter_map(|head| self.arrival(&head.id)) {
+            join(frontier, self, entry);
+        }
     }
 
     /// Two headers of one device with the same sequence, for each fork: the proof to keep and show.

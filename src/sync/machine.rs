@@ -25,7 +25,6 @@ use super::message::{
     CARD_BYTES_MAX, CARDS_MAX, CaseDigest, Hello, LIVE_BYTES_MAX, LIVE_SLOTS_MAX, List, Live, Message,
 };
 use super::peer::Peer;
-use super::plan::covers;
 use crate::encoding::id::{CaseId, EntryId};
 use crate::encoding::labels::FORMAT_VERSION;
 use crate::identity::keys::DeviceKey;
@@ -89,10 +88,7 @@ impl Machine {
         let Some(log) = logs.log(case) else { return Delivery::NotSent };
         let Some(entry) = log.arrival(id) else { return Delivery::NotSent };
         let is_delivered = log.is_cited_by(device, id)
-            || self
-                .known
-                .get(&(*case, *device))
-                .is_some_and(|frontier| covers(log, frontier.heads(&log.device(entry)), entry));
+            || self.known.get(&(*case, *device)).is_some_and(|frontier| log.is_covered_by(frontier, id));
         if is_delivered {
             return Delivery::Delivered;
         }

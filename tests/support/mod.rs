@@ -1,7 +1,10 @@
 //! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
 
-use overread::node::api::{Answer, Envelope, Event, Failure, Passphrase, Reply, Request};
+use std::path::{Path, PathBuf};
+
+use overread::node::api::{Answer, Envelope, Event, Failure, ImportRequest, Passphrase, Reply, Request};
 use overread::node::{Asked, NodeHandle, NodeOptions};
+use overread::study::synthetic;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -22,13 +25,22 @@ pub struct UnderWay {
 impl Person {
     /// A node in a new home, with an identity.
     pub async fn new(name: &str, site: &str) -> Self {
+        Self::with(name, site, true).await
+    }
+
+    /// One that no network reaches: nobody's card has an address, and the beacon is silent.
+    pub async fn out_of_reach(name: &str, site: &str) -> Self {
+        Self::with(name, site, false).await
+    }
+
+    async fn with(name: &str, site: &str, beacon: bool) -> Self {
         // RUST_LOG=overread=debug shows what the nodes do.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
         let home = TempDir::new().unwrap();
-        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..NodeOptions::default() };
+        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], beacon, ..NodeOptions::default() };
         let node = NodeHandle::start(&home.path().join("home"), options).unwrap();
         let person = Self { _home: home, node };
         person
@@ -53,6 +65,18 @@ impl Person {
 
     pub async fn ask(&self, request: Request) -> Result<Reply, Failure> {
         self.begin(request, 10).await.end().await
+    }
+
+    /// The id of this person.
+    pub async fn identity(&self) -> String {
+        self.json(Request::CardShow { who: None }).await["identity"].as_str().unwrap().to_owned()
+    }
+
+    /// Imports what lies under a path; gives the id of its only study.
+    pub async fn import(&self, path: PathBuf) -> String {
+        let request = ImportRequest { paths: vec![path], ..ImportRequest::default() };
+        let imported = self.json(Request::Import(request)).await;
+        imported["studies"][0]["id"].as_str().unwrap().to_owned()
     }
 
     /// Asks and gives the JSON document of the answer.
@@ -91,6 +115,37 @@ impl UnderWay {
             }
         }
     }
+}
+
+/// Gives each the other's card as a file, and lets each hear the other's safety words.
+pub async fn exchange_cards(one: &Person, other: &Person, folder: &Path) {
+    let mut identities = Vec::new();
+    for (from, to) in [(one, other), (other, one)] {
+        let identity = from.identity().await;
+        let path = folder.join(format!("{identity}.card"));
+        if !path.exists() {
+            from.json(Request::CardExport { path: path.clone() }).await;
+        }
+        to.json(Request::CardAdd { paths: vec![path], at: Vec::new() }).await;
+        identities.push(identity);
+    }
+    for (reads, hears, who) in [(one, other, &identities[0]), (other, one, &identities[1])] {
+        let whom = if *who == identities[0] { &identities[1] } else { &identities[0] };
+        let read = reads.json(Request::CardVerify { who: whom.clone(), heard: None }).await;
+        let words: Vec<&str> = read["words"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        hears.json(Request::CardVerify { who: who.clone(), heard: Some(words.join(" ")) }).await;
+    }
+}
+
+/// Writes a synthetic chest CT of a few slices as files; gives the folder.
+pub fn write_ct(folder: &Path, seed: u64, slices: u32) -> PathBuf {
+    let path = folder.join(format!("ct-{seed}"));
+    std::fs::create_dir_all(&path).unwrap();
+    for index in 0..slices {
+        let bytes = synthetic::slice(seed, index, slices).unwrap();
+        std::fs::write(path.join(format!("{index:04}.dcm")), bytes).unwrap();
+    }
+    path
 }
 
 /// Pairs two people by spoken code; both confirm.

@@ -49,9 +49,7 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Fetched { chunks_have, chunks_total, bytes, seconds, complete, .. } => {
             other::fetched(*chunks_have, *chunks_total, *bytes, *seconds, *complete)
         }
-        Reply::Packed { path, bytes, entries, chunks, recipients } => {
-            other::packed(path, *bytes, *entries, *chunks, recipients)
-        }
+        Reply::Packed(packed) => other::packed(packed),
         Reply::Bundle(bundle) => other::bundle(bundle),
         Reply::Unpacked { cases, entries_new, chunks_new, problems } => {
             other::unpacked(cases, *entries_new, *chunks_new, problems)

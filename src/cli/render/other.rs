@@ -2,7 +2,7 @@
 
 use crate::cli::progress::bytes;
 use crate::encoding::text::shown;
-use crate::node::api::{BundleView, Check, DeliveryView, PeerView};
+use crate::node::api::{BundleView, Check, DeliveryView, PackedBundle, PeerView};
 
 use super::case::delivery as delivery_table;
 use super::layout::{Table, count, field, items, section, short, wrap};
@@ -41,20 +41,36 @@ pub(super) fn fetched(chunks_have: u64, chunks_total: u64, size: u64, seconds: f
     text
 }
 
-pub(super) fn packed(path: &str, size: u64, entries: u64, chunks: u64, recipients: &[String]) -> String {
-    let recipients: Vec<_> = recipients.iter().map(|recipient| shown(recipient)).collect();
-    format!(
-        "{} ({}): {entries} entries and {chunks} chunks, sealed for {}.\nNext, there: `overread bundle unpack FILE`.\n",
-        shown(path),
-        bytes(size),
+pub(super) fn packed(packed: &PackedBundle) -> String {
+    let recipients: Vec<_> = packed.recipients.iter().map(|recipient| shown(recipient)).collect();
+    let mut text = format!(
+        "{} ({}): {} with {} entries and {} chunks of images, sealed for {}.\n",
+        shown(&packed.path),
+        bytes(packed.bytes),
+        count(packed.cases.len(), "case"),
+        packed.entries,
+        packed.chunks,
         recipients.join(", ")
-    )
+    );
+    if packed.chunks_missing > 0 {
+        text += &format!(
+            "{} chunks are not here and could not be packed: `overread fetch CASE` gets them, then pack again.\n",
+            packed.chunks_missing
+        );
+    }
+    text + "Next, there: `overread bundle unpack FILE`.\n"
 }
 
 pub(super) fn bundle(bundle: &BundleView) -> String {
     let mut text = field("size", &bytes(bundle.bytes), usize::MAX);
-    text += &field("for you", if bundle.for_me { "yes" } else { "no: it is sealed for others" }, usize::MAX);
-    text += &field("from", bundle.from.as_deref().unwrap_or("unknown"), usize::MAX);
+    if !bundle.for_me {
+        return text + &field("for you", "no: it is sealed for others", usize::MAX);
+    }
+    text += &field("for you", "yes", usize::MAX);
+    text += &field("from", bundle.from.as_deref().unwrap_or("unknown: that part is damaged"), usize::MAX);
+    if let Some(packed) = &bundle.packed {
+        text += &field("packed", &format!("{packed}, by the sender's clock"), usize::MAX);
+    }
     text += &field("cases", &bundle.cases.join("\n"), usize::MAX);
     text += &field("entries", &bundle.entries.to_string(), usize::MAX);
     text += &field("chunks", &bundle.chunks.to_string(), usize::MAX);

@@ -250,6 +250,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         photometric: text.into(),
     };
     let bundle = BundleView {
+        packed: Some(text.into()),
         bytes: 1,
         for_me: false,
         from: Some(text.into()),
@@ -304,7 +305,15 @@ fn every_reply(text: &str) -> Vec<Reply> {
         Reply::Written { ids: words(), delivery: vec![delivery(text, text)] },
         Reply::Synced { peers: vec![peer], delivery: vec![delivery(text, text)] },
         Reply::Fetched { case: text.into(), chunks_have: 1, chunks_total: 2, bytes: 3, seconds: 0.5, complete: false },
-        Reply::Packed { path: text.into(), bytes: 1, entries: 1, chunks: 1, recipients: words() },
+        Reply::Packed(PackedBundle {
+            path: text.into(),
+            bytes: 1,
+            cases: words(),
+            entries: 1,
+            chunks: 1,
+            chunks_missing: 1,
+            recipients: words(),
+        }),
         Reply::Bundle(bundle),
         Reply::Unpacked { cases: words(), entries_new: 1, chunks_new: 1, problems: words() },
         Reply::VerifyReport { ok: false, entries: 1, chunks: 1, problems: words(), state_hash: Some(text.into()) },

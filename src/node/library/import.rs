@@ -67,7 +67,7 @@ pub struct Control<'a> {
 }
 
 impl Control<'_> {
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(in crate::node) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 }
@@ -417,7 +417,7 @@ fn nothing_found(skipped: &[SkippedFile]) -> Failure {
 }
 
 /// Turns bytes done into progress that a person can read.
-pub(super) struct Meter<'a> {
+pub(in crate::node) struct Meter<'a> {
     stage: &'static str,
     total: u64,
     control: &'a Control<'a>,
@@ -433,7 +433,7 @@ struct MeterState {
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(stage: &'static str, total: u64, control: &'a Control<'a>) -> Self {
+    pub(in crate::node) fn new(stage: &'static str, total: u64, control: &'a Control<'a>) -> Self {
         Self { stage, total, control, state: Mutex::new(MeterState { before: 0, furthest: 0, told: None }) }
     }
 
@@ -444,7 +444,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Tells that so many bytes of the present part are done, unless it was told a moment ago.
-    pub(super) fn at(&self, bytes: u64) {
+    pub(in crate::node) fn at(&self, bytes: u64) {
         let done = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let done = state.before.saturating_add(bytes);

@@ -44,6 +44,7 @@ use crate::seal::chunk::StudyKey;
 use crate::store::{Batch, ChunkGroup, ROW_VALUE_BYTES_MAX, Store, StoreError, Table};
 use crate::study::manifest::StudyHead;
 
+pub(super) use import::Meter;
 pub use import::{Control, import, left_behind};
 pub use left_out::include;
 pub use reading::{Export, chunks_of, export, held_chunks, list, open_pages, page_chunks, show};
