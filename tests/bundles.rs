@@ -277,3 +277,50 @@ async fn packing_needs_members_a_shared_case_and_a_new_file() {
     assert_eq!(files(), before, "no half-written file is left behind");
     assert_eq!(std::fs::read(existing).unwrap(), b"mine");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_added_by_two_who_did_not_know_of_each_other_read_everything_in_the_end() {
+    let folder = TempDir::new().unwrap();
+    let owner = Person::out_of_reach("Dr. Anna Weiss", "City Hospital").await;
+    let admin = Person::out_of_reach("Dr. Ben Okafor", "River Clinic").await;
+    let hers = Person::out_of_reach("Dr. Cleo Marsh", "Elsewhere").await;
+    let his = Person::out_of_reach("Dr. Dan Ruiz", "Far Away").await;
+    for (one, other) in [(&owner, &admin), (&owner, &hers), (&admin, &his)] {
+        exchange_cards(one, other, folder.path()).await;
+    }
+    let new = CaseNew { ask: "Cyst?".into(), invite: vec!["Okafor".into()], ..CaseNew::default() };
+    let created = owner.begin(Request::CaseNew(new), 0).await.end().await.unwrap().document();
+    let case = created["case"].as_str().unwrap().to_owned();
+    let role = Request::CaseMemberRole { case: case.clone(), who: "Okafor".into(), role: "admin".into() };
+    owner.begin(role, 0).await.end().await.unwrap();
+    let trip = |number: u32| folder.path().join(format!("{number}.bundle"));
+    unpack(&admin, &pack(&owner, "Okafor", trip(0), false).await.0).await;
+
+    // Each adds somebody and writes, and neither knows of the other's doing.
+    for (person, who, text) in [(&owner, "Marsh", "from the owner"), (&admin, "Ruiz", "from the admin")] {
+        let (who, role) = (who.to_owned(), "reader".to_owned());
+        let add = Request::CaseMemberAdd { case: case.clone(), who, role, to_unverified: false };
+        person.begin(add, 0).await.end().await.unwrap();
+        let say = Request::Say { case: case.clone(), text: text.into(), text_checked: false };
+        person.begin(say, 0).await.end().await.unwrap();
+    }
+    let (from_admin, from_owner) =
+        (pack(&admin, "Weiss", trip(1), false).await.0, pack(&owner, "Okafor", trip(2), false).await.0);
+    unpack(&owner, &from_admin).await;
+    unpack(&admin, &from_owner).await;
+    // What each handed to the other's guest crosses once more, and goes on to the guests.
+    unpack(&owner, &pack(&admin, "Weiss", trip(3), false).await.0).await;
+    unpack(&admin, &pack(&owner, "Okafor", trip(4), false).await.0).await;
+    unpack(&hers, &pack(&owner, "Marsh", trip(5), false).await.0).await;
+    unpack(&his, &pack(&admin, "Ruiz", trip(6), false).await.0).await;
+    let mut seen = Vec::new();
+    for person in [&owner, &admin, &hers, &his] {
+        let shown = person.json(Request::CaseShow { case: case.clone() }).await;
+        let texts: Vec<String> =
+            shown["messages"].as_array().unwrap().iter().map(|said| said["text"].as_str().unwrap().into()).collect();
+        assert!(shown["state_hash"].is_string(), "{shown}");
+        seen.push((texts.len(), shown["unreadable"].clone(), shown["state_hash"].clone()));
+    }
+    assert_eq!(seen[0].0, 2);
+    assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
+}

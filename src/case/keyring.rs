@@ -4,7 +4,7 @@
 //! is opened, and a locked program simply drops it. A secret comes by a seal in a `members` entry, by a wrap
 //! under a later secret, or by a `keys` entry; whichever way, it must match the commitment its epoch published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::AccessChange;
 use super::content::{Content, ContentError};
@@ -118,6 +118,32 @@ impl Keyring {
             chosen.extend(self.secrets.get(&epoch).map(|secret| (epoch, secret)));
         }
         chosen
+    }
+
+    /// Epochs whose secret is held here and that a device cannot open with all that was sealed to it. Empty for a
+    /// device to which nothing was ever sealed: it is new, and its person is asked first (format 4).
+    pub fn lacking(&self, history: &History, device: DeviceKey) -> BTreeSet<EntryId> {
+        let mut found: Vec<EntryId> = Vec::new();
+        for (_, accepted) in history.entries() {
+            match accepted.entry.body.access() {
+                Some(AccessChange::Members(members)) if members.seals.iter().any(|seal| seal.device == device) => {
+                    found.push(accepted.entry.id);
+                }
+                Some(AccessChange::Keys(handed)) => {
+                    found.extend(handed.iter().filter(|key| key.seal.device == device).map(|key| key.epoch));
+                }
+                _ => {}
+            }
+        }
+        let mut opens = BTreeSet::new();
+        let is_new = found.is_empty();
+        while let Some(epoch) = found.pop() {
+            if opens.insert(epoch) {
+                found.extend(wrapped_by(history, epoch).iter().map(|parent| parent.epoch));
+            }
+        }
+        let lacks = self.secrets.keys().filter(|epoch| !is_new && !opens.contains(epoch));
+        lacks.copied().collect()
     }
 
     /// Opens an entry's sealed part.

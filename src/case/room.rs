@@ -25,7 +25,7 @@ use crate::identity::keys::{DeviceKey, DeviceSecrets, IdentityKey};
 use crate::seal::aead::OpenError;
 use crate::seal::epoch::{DeviceSeal, EpochSecret, NO_CASE_YET, NoticeContext, WrappedParent, seal_notice};
 use minicbor::bytes::ByteVec;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Who writes: a device under its person's certificate.
 pub struct Author<'a> {
@@ -261,6 +261,14 @@ impl Room {
         }
         let bytes = compose_clear(author, self.place(author), now, AccessChange::Keys(handed), rng)?;
         self.take_own(author, bytes)
+    }
+
+    /// Devices of current readers that cannot open everything this device can, each with the epochs they lack: an
+    /// epoch that somebody started without knowing of them has shut them out.
+    pub fn shut_out(&self) -> BTreeMap<DeviceKey, BTreeSet<EntryId>> {
+        let readers = self.membership().reading_devices();
+        let lacking = readers.into_keys().map(|device| (device, self.keyring.lacking(&self.history, device)));
+        lacking.filter(|(_, epochs)| !epochs.is_empty()).collect()
     }
 
     /// Writes content whatever the rights: what a dishonest program would do.

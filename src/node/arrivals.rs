@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::core::{Node, open_part};
 use super::rooms::{Answered, INVITED, OFFERED, Taken, stored};
+use super::upkeep::Hands;
 use crate::case::entry::{Entry, ParsedEntry};
 use crate::encoding::id::{CaseId, EntryId};
 use crate::identity::keys::DeviceKey;
@@ -214,6 +215,9 @@ impl Node {
             self.update_gate().await;
         }
         if self.is_open() {
+            if access_changed {
+                self.hand_keys(case, Hands::Starter).await;
+            }
             self.delete_withdrawn(case).await;
             self.want(case).await;
             self.happened("entries", Some(case.to_string()), None);

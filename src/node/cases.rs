@@ -212,7 +212,12 @@ impl Node {
     }
 
     /// Makes what a room wrote durable, or takes the room back to what is on disk; then tells peers.
-    async fn store_written(&mut self, case: CaseId, written: Vec<Written>, mut batch: Batch) -> Result<(), Failure> {
+    pub async fn store_written(
+        &mut self,
+        case: CaseId,
+        written: Vec<Written>,
+        mut batch: Batch,
+    ) -> Result<(), Failure> {
         put_written(&mut batch, case, &written);
         if let Err(failure) = self.commit(batch).await {
             self.restore(case)?;
@@ -224,7 +229,8 @@ impl Node {
         Ok(())
     }
 
-    fn restore(&mut self, case: CaseId) -> Result<(), Failure> {
+    /// Takes a case back to what is on disk.
+    pub fn restore(&mut self, case: CaseId) -> Result<(), Failure> {
         let store = Arc::clone(self.store()?);
         self.rooms.reload(&store, case)?;
         self.learn(case);

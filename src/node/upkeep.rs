@@ -2,12 +2,25 @@
 
 use std::sync::Arc;
 
-use super::core::{Node, now};
+use super::cases::write_failure;
+use super::core::{Node, now, open_part};
 use super::rooms::{Answered, INVITED, OFFERED, OpenCase};
 use super::studies::retention_over;
-use crate::encoding::id::CaseId;
+use crate::case::room::{Room, Written};
+use crate::encoding::id::{CaseId, EntryId};
+use crate::encoding::random;
+use crate::identity::keys::DeviceKey;
 use crate::store::{Batch, Table};
 use crate::sync::event::Event as SyncEvent;
+
+/// Who hands keys to somebody that an epoch shut out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hands {
+    /// The device that started the epoch, as soon as it sees: so one does it and not all.
+    Starter,
+    /// Whoever still finds it undone when she opens her vault.
+    Anybody,
+}
 
 impl Node {
     /// After the vault opened: gate and wants, then what retention asks for.
@@ -18,9 +31,47 @@ impl Node {
             self.update_gate().await;
         }
         for case in self.rooms.ids() {
+            self.hand_keys(case, Hands::Anybody).await;
             self.drop_pixels_after_retention(case).await;
         }
         self.want_everything().await;
+    }
+
+    /// Hands the case's secrets to readers whom an epoch shut out: started by somebody who did not know of them.
+    pub async fn hand_keys(&mut self, case: CaseId, hands: Hands) {
+        let written = {
+            let Some(open) = open_part(&self.phase) else { return };
+            let me = open.device();
+            let Some(case) = self.rooms.get_mut(&case).filter(|case| case.answered == Answered::Accepted) else {
+                return;
+            };
+            let room = &mut case.room;
+            if !room.membership().current_device(&me).is_some_and(|(_, role, _)| role.reads()) {
+                return;
+            }
+            let started_here = |room: &Room, epoch: &EntryId| {
+                let entry = room.history().index_of(epoch).map(|index| &room.history()[index].entry);
+                entry.is_some_and(|entry| entry.header.device == me)
+            };
+            let shut_out: Vec<DeviceKey> = room
+                .shut_out()
+                .into_iter()
+                .filter(|(device, _)| *device != me)
+                .filter(|(_, epochs)| hands == Hands::Anybody || epochs.iter().any(|epoch| started_here(room, epoch)))
+                .map(|(device, _)| device)
+                .collect();
+            let mut rng = random::system();
+            let handed = shut_out.into_iter().map(|device| room.hand_keys(&open.author(), device, now(), &mut rng));
+            handed.collect::<Result<Vec<Written>, _>>()
+        };
+        let stored = match written {
+            Ok(written) if written.is_empty() => return,
+            Ok(written) => self.store_written(case, written, Batch::new()).await,
+            Err(error) => self.restore(case).and(Err(write_failure(error))),
+        };
+        if let Err(failure) = stored {
+            tracing::warn!(what = failure.what, "keys could not be handed to a member who was shut out");
+        }
     }
 
     /// Writes down invitations that came while the node was locked and its rows sealed.

@@ -322,6 +322,49 @@ fn a_new_device_adds_itself_and_reads_once_keys_are_handed_to_it() {
 }
 
 #[test]
+fn somebody_shut_out_by_a_concurrent_epoch_is_found_and_reads_once_keys_are_handed_to_her() {
+    let mut cast = Cast::new(31);
+    let mut at_owner = cast.case();
+    let (owner, admin) = (cast.owner.author(0), cast.admin.author(0));
+    let mut at_admin = at_owner.for_device(&admin);
+    let newcomer = Person::new(&mut cast.rng, 1);
+    let third = Person::new(&mut cast.rng, 1);
+    at_admin.change(&admin, vec![newcomer.as_new(Role::Reader).change()], &mut cast.rng).unwrap();
+    at_owner.change(&owner, vec![third.as_new(Role::Reader).change()], &mut cast.rng).unwrap();
+    at_owner.say(&owner, "written without knowing of the newcomer", &mut cast.rng).unwrap();
+    at_owner.take_from(&at_admin, &owner);
+    at_admin.take_from(&at_owner, &admin);
+    let mut at_newcomer = at_owner.for_device(&newcomer.author(0));
+    assert!(at_newcomer.room.state().unreadable > 0);
+    assert_eq!(at_newcomer.room.state().state_hash(), None);
+
+    let shut_out = at_owner.room.shut_out();
+    let device = newcomer.author(0).certificate.device();
+    assert!(shut_out.contains_key(&device) && shut_out.contains_key(&third.author(0).certificate.device()));
+    for device in shut_out.into_keys() {
+        let handed = at_owner.room.hand_keys(&owner, device, Timestamp(6_000), &mut cast.rng).unwrap();
+        at_owner.keep(&[handed]);
+    }
+    at_newcomer.take_from(&at_owner, &newcomer.author(0));
+    assert_eq!(at_newcomer.texts(), ["written without knowing of the newcomer"]);
+    assert!(at_owner.room.shut_out().is_empty());
+    assert_eq!(at_newcomer.room.state().state_hash(), at_owner.room.state().state_hash());
+}
+
+#[test]
+fn a_device_that_only_named_itself_is_not_handed_keys_unasked() {
+    let mut cast = Cast::new(32);
+    let mut at_owner = cast.case();
+    cast.reader.certify(&mut cast.rng);
+    let new = cast.reader.author(1);
+    let mut at_new = at_owner.for_device(&new);
+    let written = at_new.room.add_device(&new, new.certificate, Timestamp(5_000), &mut cast.rng).unwrap();
+    at_new.keep(&[written]);
+    at_owner.take_from(&at_new, &cast.owner.author(0));
+    assert!(at_owner.room.shut_out().is_empty());
+}
+
+#[test]
 fn nobody_names_a_device_of_a_person_who_was_never_added() {
     let mut cast = Cast::new(17);
     let copy = cast.case();
