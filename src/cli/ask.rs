@@ -76,6 +76,9 @@ pub(super) struct Ask {
     /// The same patient as in this study, though the identifiers differ
     #[arg(long, value_name = "STUDY")]
     same_patient: Option<String>,
+    /// Keep this word in descriptions though it is not in the radiology vocabulary; may be repeated
+    #[arg(long = "keep-word", value_name = "WORD")]
+    keep_words: Vec<String>,
     /// Ask a colleague with whom words were never compared; it stands in the case
     #[arg(long)]
     to_unverified: bool,
@@ -104,6 +107,7 @@ impl Ask {
             paths: read::absolute_all(&paths)?,
             preset: import::preset(self.preset.take())?,
             same_patient: self.same_patient.take(),
+            keep_words: std::mem::take(&mut self.keep_words),
             dry_run: true,
         };
         if session.output.is_json() && (self.stay || self.to.iter().any(|to| to == NEW)) {
@@ -244,7 +248,7 @@ impl Ask {
         } else if !delivery.is_empty() {
             session
                 .output
-                .say("Saved, and not sent yet: it goes out when `overread node` or `overread sync` reaches them.");
+                .say("Saved, and not sent yet: it goes out when `overread node` or `overread sync` reaches them,\nor as a file: `overread bundle pack --for NAME -o FILE`.");
         }
         if self.stay || wants_to_stay(session)? {
             let opinion = stay(case, session).await?;

@@ -17,6 +17,7 @@ Examples:
   overread import ./CT
   overread import disc.zip --preset basic
   overread import ./CT2025 --same-patient s-k3vq
+  overread import ./MR --keep-word Leber  a description's word that the plan says is dropped
 
 Takes files, folders, ZIP archives and discs with a DICOMDIR. Nothing is sent: that is what a case is for. An object
 that cannot be de-identified with certainty is left out and named, and the exit code is 6.")]
@@ -29,6 +30,9 @@ pub(super) struct Import {
     /// The same patient as in this study, though the identifiers differ
     #[arg(long, value_name = "STUDY")]
     same_patient: Option<String>,
+    /// Keep this word in descriptions though it is not in the radiology vocabulary; may be repeated
+    #[arg(long = "keep-word", value_name = "WORD")]
+    keep_words: Vec<String>,
     /// Show the plan, change nothing
     #[arg(long)]
     dry_run: bool,
@@ -40,6 +44,7 @@ impl Import {
             paths: read::absolute_all(&self.paths)?,
             preset: preset(self.preset)?,
             same_patient: self.same_patient,
+            keep_words: self.keep_words,
             dry_run: self.dry_run,
         };
         let reply = session.ask(Request::Import(request)).await?;

@@ -80,7 +80,7 @@ fn the_rows_of_the_design_parse() {
         "overread ask ./CT ./MR \"What is it?\" --to \"Dr B\" --to \"Dr C\"",
         "overread --home /tmp/a --json --passphrase-file f -v --request-id r --wait 30 init --name N --site S --phone P",
         "overread card verify \"Dr B\" --heard \"a b c d e f\" --no-wait -q",
-        "overread import a b --preset basic --same-patient s-abcd --dry-run",
+        "overread import a b --preset basic --same-patient s-abcd --keep-word Leber --keep-word Milz --dry-run",
         "overread study include s-abcd 1.2.3 1.2.4 --burned-in-checked",
         "overread study image s-abcd 1.2.3#4 --values display --window 400/40 -o a.png",
         "overread case new --ask Q --context c.txt --first-report r.txt --study s-1 s-2 --prior s-3 --invite A B --urgency stat --due 4h --to-unverified",

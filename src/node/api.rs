@@ -258,6 +258,9 @@ pub struct ImportRequest {
     pub preset: Option<String>,
     /// The study whose patient this is, though the ids differ.
     pub same_patient: Option<String>,
+    /// Words of descriptions that stay though the shipped vocabulary lacks them; a patient's own never do.
+    #[serde(default)]
+    pub keep_words: Vec<String>,
     pub dry_run: bool,
 }
 
@@ -417,7 +420,7 @@ pub enum Reply {
     Fetched { case: String, chunks_have: u64, chunks_total: u64, bytes: u64, seconds: f64, complete: bool },
     Packed(PackedBundle),
     Bundle(BundleView),
-    Unpacked { cases: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
+    Unpacked { cases: Vec<String>, spoken: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
     VerifyReport { ok: bool, entries: u64, chunks: u64, problems: Vec<String>, state_hash: Option<String> },
     Doctor { checks: Vec<Check> },
     Nothing {},

@@ -19,6 +19,7 @@ fn ask(to: &str, yes: bool) -> Ask {
         due: None,
         preset: None,
         same_patient: None,
+        keep_words: Vec::new(),
         to_unverified: false,
         text_checked: false,
         other_patient: false,

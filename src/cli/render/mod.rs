@@ -51,8 +51,8 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         }
         Reply::Packed(packed) => other::packed(packed),
         Reply::Bundle(bundle) => other::bundle(bundle),
-        Reply::Unpacked { cases, entries_new, chunks_new, problems } => {
-            other::unpacked(cases, *entries_new, *chunks_new, problems)
+        Reply::Unpacked { spoken, entries_new, chunks_new, problems, .. } => {
+            other::unpacked(spoken, *entries_new, *chunks_new, problems)
         }
         Reply::VerifyReport { ok, entries, chunks, problems, state_hash } => {
             other::verify_report(*ok, *entries, *chunks, problems, state_hash.as_deref())

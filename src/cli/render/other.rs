@@ -77,10 +77,16 @@ pub(super) fn bundle(bundle: &BundleView) -> String {
     text + &section("Problems", &items(&bundle.problems, usize::MAX))
 }
 
-pub(super) fn unpacked(cases: &[String], entries_new: u64, chunks_new: u64, problems: &[String]) -> String {
-    let mut text = format!("{entries_new} new entries and {chunks_new} new chunks taken in.\n");
-    for case in cases {
-        text += &format!("  {}\n", shown(case));
+pub(super) fn unpacked(spoken: &[String], entries_new: u64, chunks_new: u64, problems: &[String]) -> String {
+    let mut text = match (entries_new, chunks_new) {
+        (0, 0) => "Nothing in it is new.\n".to_owned(),
+        _ => format!("Taken in: {entries_new} new entries and {chunks_new} new chunks of images.\n"),
+    };
+    for case in spoken {
+        text += &format!("  \"{}\"\n", shown(case));
+    }
+    if let (Some(case), true) = (spoken.first(), entries_new > 0) {
+        text += &format!("Next: `overread case show \"{}\"`.\n", shown(case));
     }
     text + &section("Problems", &items(problems, usize::MAX))
 }

@@ -22,7 +22,7 @@ pub(in crate::cli) fn plan(plan: &PlanView, width: usize) -> String {
     }
     text += &section("What is done to the headers", &actions(plan, width));
     text += &section("Free text that remains: read it", &items(&plan.kept_text, width));
-    text += &section("Free text that is dropped", &items(&plan.dropped_text, width));
+    text += &section("Free text that is dropped (--keep-word WORD keeps one)", &items(&plan.dropped_text, width));
     text += &section("Left out", &left_out(&plan.left_out, width));
     text += &section("Gaps", &items(&plan.gaps, width));
     text + &section("Careful", &items(&plan.warnings, width))

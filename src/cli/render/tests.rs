@@ -315,7 +315,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
             recipients: words(),
         }),
         Reply::Bundle(bundle),
-        Reply::Unpacked { cases: words(), entries_new: 1, chunks_new: 1, problems: words() },
+        Reply::Unpacked { cases: words(), spoken: words(), entries_new: 1, chunks_new: 1, problems: words() },
         Reply::VerifyReport { ok: false, entries: 1, chunks: 1, problems: words(), state_hash: Some(text.into()) },
         Reply::Doctor {
             checks: vec![Check { name: text.into(), ok: false, what: text.into(), hint: Some(text.into()) }],

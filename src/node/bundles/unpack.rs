@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{SenderStanding, called, open_failure, open_file, problem_words};
+use crate::case::spoken::spoken_name;
 use crate::courier::{Sender, Tally, open};
 use crate::encoding::id::{CaseId, ChunkId, StudyId};
 use crate::identity::keys::{DeviceKey, SealingSecret};
@@ -224,6 +225,7 @@ fn read_bundle(
     }));
     Ok(Reply::Unpacked {
         cases: seen.iter().map(ToString::to_string).collect(),
+        spoken: seen.iter().map(spoken_name).collect(),
         entries_new: unpacked.entries_new,
         chunks_new: unpacked.chunks_new,
         problems,

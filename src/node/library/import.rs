@@ -80,7 +80,8 @@ pub fn import(
     now: Timestamp,
     control: &Control<'_>,
 ) -> Result<ImportReport, Failure> {
-    let rules = Rules::new(preset_of(request.preset.as_deref())?, Approvals::default());
+    let approvals = Approvals::new(request.keep_words.iter().map(String::as_str));
+    let rules = Rules::new(preset_of(request.preset.as_deref())?, approvals);
     let scanning = study_import::Control { cancelled: control.cancelled, progress: &|_| {} };
     let mut plan = Plan::make(&request.paths, &scanning).map_err(plan_failure)?;
     let skipped = std::mem::take(&mut plan.skipped);

@@ -118,7 +118,7 @@ impl Image {
             (tags::PATIENT_ID, VR::LO, self.patient.to_owned()),
             (tags::PATIENT_BIRTH_DATE, VR::DA, "19390718".to_owned()),
             (tags::ACCESSION_NUMBER, VR::SH, "ACC99182".to_owned()),
-            (tags::STUDY_DESCRIPTION, VR::LO, "CT Chest Farnsbarns".to_owned()),
+            (tags::STUDY_DESCRIPTION, VR::LO, "CT Chest Xanthe Farnsbarns".to_owned()),
             (tags::STUDY_INSTANCE_UID, VR::UI, self.study.to_owned()),
             (tags::SERIES_INSTANCE_UID, VR::UI, format!("{}.{}", self.study, self.series)),
             (tags::SERIES_NUMBER, VR::IS, self.series.to_string()),
@@ -331,6 +331,22 @@ fn a_dry_run_says_everything_and_stores_nothing() {
     home.run(&ImportRequest { dry_run: false, ..request.clone() }).unwrap();
     let again = home.run(&request).unwrap();
     assert_eq!((again.studies[0].id.is_empty(), again.studies[0].already_held), (false, 4));
+}
+
+#[test]
+fn a_word_the_sender_keeps_stays_and_the_patients_own_name_does_not() {
+    let home = Home::new();
+    let files = folder(&[CT]);
+    let request = ImportRequest {
+        paths: vec![files.path().into()],
+        keep_words: vec!["Xanthe".into(), "Farnsbarns".into()],
+        ..ImportRequest::default()
+    };
+    let plan = home.run(&ImportRequest { dry_run: true, ..request.clone() }).unwrap().plan.unwrap();
+    assert_eq!(plan.dropped_text, ["Farnsbarns"]);
+    assert_eq!(home.run(&request).unwrap().studies[0].description, "CT Chest Xanthe");
+    let plain = Home::new();
+    assert_eq!(plain.import(&[files.path()]).unwrap().studies[0].description, "CT Chest");
 }
 
 #[test]
