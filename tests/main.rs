@@ -14,6 +14,7 @@ mod consult;
 mod environment;
 mod reader;
 mod sample_cards;
+mod samples;
 mod series;
 mod support;
 mod vectors;

@@ -410,6 +410,7 @@ fn nothing_found(skipped: &[SkippedFile]) -> Failure {
         .collect();
     let what = match skipped.len() {
         0 => "There is no file under the path.".to_owned(),
+        1 => "The only file under the path is no DICOM image or object that can be read.".to_owned(),
         files => format!("None of the {files} files under the path is a DICOM image or object that can be read."),
     };
     Failure::new(FailureCode::NotFound, what)
