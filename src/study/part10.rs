@@ -300,8 +300,8 @@ pub fn uid_of(header: &InMemDicomObject, tag: Tag) -> Option<String> {
     header.get(tag).and_then(|element| element.to_str().ok()).and_then(|text| valid_uid(text.as_bytes()))
 }
 
-/// Longest UID (PS3.5 §9.1).
-const UID_BYTES_MAX: usize = 64;
+/// Longest UID that is read. PS3.5 §9.1 allows 64, some writers use more; what leaves has a UID of its own.
+const UID_BYTES_MAX: usize = 128;
 
 fn valid_uid(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim_matches(['\0', ' ']);

@@ -157,7 +157,7 @@ impl Summary {
     fn of(header: &InMemDicomObject) -> Result<Self, String> {
         let private = |tag| Private::new(text(header, tag));
         let names = uid_of(header, tags::SOP_CLASS_UID).and(uid_of(header, tags::SOP_INSTANCE_UID));
-        let sop_instance = names.ok_or("it does not say which object it is (no SOP Class or Instance UID)")?;
+        let sop_instance = names.ok_or("it does not say which object it is (no valid SOP Class or Instance UID)")?;
         Ok(Self {
             patient: Patient {
                 id: private(tags::PATIENT_ID),
