@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and says why"
 )]
 
+mod addresses;
 mod bundles;
 mod consult;
 mod environment;

@@ -38,6 +38,11 @@ pub fn path_of(address: &Multiaddr) -> Option<Path> {
     parts(address).map(|(ip, _, _)| path_of_ip(ip))
 }
 
+/// The port of an address, 0 if the system is to choose one; `None` if it is of no form we dial.
+pub fn port_of(address: &Multiaddr) -> Option<u16> {
+    parts(address).map(|(_, _, port)| port)
+}
+
 /// What an address is carried by, or `None` if it is not one we dial.
 pub(super) fn carrier_of(address: &Multiaddr) -> Option<Carrier> {
     parts(address).map(|(_, carrier, _)| carrier)

@@ -301,8 +301,8 @@ impl Node {
                 None
             }
             Effect::LiveReceived { .. } => None,
-            Effect::CardsReceived { peer, cards } => {
-                self.cards_received(peer, cards).await;
+            Effect::CardsReceived { cards, .. } => {
+                self.cards_received(cards).await;
                 None
             }
             Effect::Incompatible { version, .. } => {
@@ -379,6 +379,7 @@ impl Node {
         }
         self.tell(SyncEvent::Connected { peer: device });
         self.update_shares().await;
+        self.tell_cards(device, identity).await;
         let who = self.device_owner(&device);
         self.happened("connected", None, who);
         self.serve_waiters().await;

@@ -19,6 +19,7 @@
 pub mod api;
 mod arrivals;
 mod bundles;
+mod cards;
 mod cases;
 mod checks;
 pub mod client;

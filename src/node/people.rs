@@ -11,7 +11,7 @@ use crate::encoding::random;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
 use crate::identity::card::{Card, CardDetails, fingerprint};
-use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret};
+use crate::identity::keys::{IdentityKey, SigningSecret};
 use crate::identity::stretch::Cost;
 use crate::identity::trust::names::FindError;
 use crate::identity::trust::{Added, Colleague, Trust, TrustError, Verification};
@@ -124,6 +124,7 @@ impl Node {
     }
 
     pub async fn card_export(&mut self, path: &Path) -> Result<Reply, Failure> {
+        self.refresh_own_card().await?;
         let open = self.me()?;
         write_private(path, open.card.to_text().as_bytes()).map_err(|error| {
             Failure::new(FailureCode::Failed, format!("The card cannot be written to {}: {error}", path.display()))
@@ -191,18 +192,6 @@ impl Node {
             .hint("No key goes to her until you verify her anew: call her, then `overread card verify NAME`."));
         }
         Ok(())
-    }
-
-    /// Cards of colleagues in common, from a colleague: kept as newer versions of cards already held.
-    pub async fn cards_received(&mut self, _from: DeviceKey, cards: Vec<Vec<u8>>) {
-        for bytes in cards {
-            let Ok(card) = Card::from_bytes(&bytes) else { continue };
-            let identity = card.identity();
-            let held = self.open_part().and_then(|open| open.people.get(&identity)).is_some();
-            if held && let Err(failure) = self.add_card(card).await {
-                tracing::info!(what = failure.what, "a colleague's card was not taken");
-            }
-        }
     }
 
     pub fn card_list(&self) -> Result<Reply, Failure> {

@@ -12,7 +12,7 @@ pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A person's node.
 pub struct Person {
-    _home: TempDir,
+    home: TempDir,
     node: NodeHandle,
 }
 
@@ -25,24 +25,35 @@ pub struct UnderWay {
 impl Person {
     /// A node in a new home, with an identity.
     pub async fn new(name: &str, site: &str) -> Self {
-        Self::with(name, site, true).await
+        Self::with(name, site, options("/ip4/127.0.0.1/tcp/0", true)).await
     }
 
     /// One that no network reaches: nobody's card has an address, and the beacon is silent.
     pub async fn out_of_reach(name: &str, site: &str) -> Self {
-        Self::with(name, site, false).await
+        Self::with(name, site, options("/ip4/127.0.0.1/tcp/0", false)).await
     }
 
-    async fn with(name: &str, site: &str, beacon: bool) -> Self {
+    /// One that is reached at this address only: the beacon is silent.
+    pub async fn at(name: &str, site: &str, listen: &str) -> Self {
+        Self::with(name, site, options(listen, false)).await
+    }
+
+    /// Ends the node, and starts it again elsewhere.
+    pub async fn moved_to(self, listen: &str) -> Self {
+        self.node.shutdown().await;
+        let node = NodeHandle::start(&self.home.path().join("home"), options(listen, false)).unwrap();
+        Self { home: self.home, node }
+    }
+
+    async fn with(name: &str, site: &str, options: NodeOptions) -> Self {
         // RUST_LOG=overread=debug shows what the nodes do.
         let _ = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
             .try_init();
         let home = TempDir::new().unwrap();
-        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], beacon, ..NodeOptions::default() };
         let node = NodeHandle::start(&home.path().join("home"), options).unwrap();
-        let person = Self { _home: home, node };
+        let person = Self { home, node };
         person
             .ask(Request::Init { name: name.into(), site: site.into(), phone: None })
             .await
@@ -115,6 +126,16 @@ impl UnderWay {
             }
         }
     }
+}
+
+fn options(listen: &str, beacon: bool) -> NodeOptions {
+    NodeOptions { listen: vec![listen.into()], beacon, ..NodeOptions::default() }
+}
+
+/// An address on this machine that is free at the moment.
+pub fn free_address() -> String {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("/ip4/127.0.0.1/tcp/{port}")
 }
 
 /// Gives each the other's card as a file, and lets each hear the other's safety words.

@@ -42,7 +42,6 @@ pub(in crate::node) enum Unpacking {
         answer: oneshot::Sender<Result<Giver, Failure>>,
     },
     Cards {
-        from: DeviceKey,
         cards: Vec<Vec<u8>>,
     },
     Entries {
@@ -107,7 +106,7 @@ impl Node {
     pub async fn unpacking(&mut self, unpacking: Unpacking) {
         match unpacking {
             Unpacking::Begin { sender, answer } => drop(answer.send(self.giver(sender.as_ref()))),
-            Unpacking::Cards { from, cards } => self.cards_received(from, cards).await,
+            Unpacking::Cards { cards } => self.cards_received(cards).await,
             Unpacking::Entries { giver, part, answer } => drop(answer.send(self.take_case_part(giver, part).await)),
             Unpacking::Chunks { chunks, answer } => {
                 let wanted = chunks.into_iter().filter_map(|chunk| Some((chunk, self.studies.study_of(&chunk)?)));
@@ -300,11 +299,8 @@ impl<'a> Reader<'a> {
             self.flush_entries()?;
         }
         match message {
-            Message::Cards(cards) => {
-                if let (Some(from), true) = (self.giver.device, self.giver.is_colleague) {
-                    let cards = cards.0.into_iter().map(Vec::from).collect();
-                    tell(self.node, Unpacking::Cards { from, cards })?;
-                }
+            Message::Cards(cards) if self.giver.is_colleague => {
+                tell(self.node, Unpacking::Cards { cards: cards.0.into_iter().map(Vec::from).collect() })?;
             }
             Message::Frontier(frontier) => {
                 self.part.case = Some(frontier.case);
