@@ -181,6 +181,7 @@ impl Node {
         notice: Option<Urgency>,
         keep: Option<(&str, AnswerOf)>,
     ) -> Result<Vec<EntryId>, Failure> {
+        self.check_own_log(case)?;
         let mut written = Vec::new();
         let mut failed = None;
         {
@@ -209,6 +210,24 @@ impl Node {
         }
         self.store_written(case, written, batch).await?;
         Ok(ids)
+    }
+
+    /// Refuses to write while a colleague's device holds entries of this device that are not here: they would fork it.
+    /// So it is after a case was purged, or a home restored from a copy (format 6).
+    fn check_own_log(&self, case: CaseId) -> Result<(), Failure> {
+        let (Some(link), Some(me), Some(log)) = (&self.link, self.my_device(), self.rooms.logs.get(&case)) else {
+            return Ok(());
+        };
+        let theirs = link.connected().keys().filter_map(|peer| link.machine().frontier_of(&case, peer));
+        let is_ahead = theirs.flat_map(|frontier| frontier.heads(&me)).any(|head| !log.contains(&head.id));
+        if !is_ahead {
+            return Ok(());
+        }
+        Err(Failure::new(
+            FailureCode::NotReached,
+            "A colleague's device holds entries you wrote in this case that are not here yet; nothing was written.",
+        )
+        .hint("`overread sync` fetches them; then repeat. If this folder is a copy of another home that is in use, stop using one of them."))
     }
 
     /// Makes what a room wrote durable, or takes the room back to what is on disk; then tells peers.
@@ -383,6 +402,7 @@ impl Node {
         notice: Option<Urgency>,
         task: Task,
     ) -> Result<Step, Failure> {
+        self.check_own_log(case)?;
         let written = {
             let open = super::core::open_part(&self.phase)
                 .ok_or_else(|| Failure::new(FailureCode::Locked, "The vault is locked."))?;
