@@ -39,7 +39,7 @@ async fn a_colleague_who_moved_is_found_through_a_colleague_in_common() {
     for (one, other) in [(&common, &mover), (&common, &seeker), (&mover, &seeker)] {
         exchange_cards(one, other, folder.path()).await;
     }
-    assert_eq!(addresses_of(&seeker, "Okafor").await, [old.clone()]);
+    assert_eq!(addresses_of(&seeker, "Okafor").await, [old.as_str()]);
     let new_case = CaseNew { ask: "Cyst?".into(), invite: vec!["Okafor".into(), "Marsh".into()], ..CaseNew::default() };
     let created = common.json(Request::CaseNew(new_case)).await;
     let case = created["case"].as_str().unwrap().to_owned();
