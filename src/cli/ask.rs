@@ -187,7 +187,7 @@ impl Ask {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 page,
-                "Study            {} {}: {} images in {} series",
+                "Study           {} {}: {} images in {} series",
                 shown(&study.modality),
                 shown(&study.description),
                 study.instances,

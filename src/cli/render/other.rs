@@ -34,7 +34,10 @@ pub(super) fn fetched(chunks_have: u64, chunks_total: u64, size: u64, seconds: f
     } else {
         String::new()
     };
-    let mut text = format!("{chunks_have} of {chunks_total} chunks are here; {} fetched{rate}.\n", bytes(size));
+    let mut text = match size {
+        0 if complete => format!("All {chunks_total} chunks are here.\n"),
+        _ => format!("{chunks_have} of {chunks_total} chunks are here; {} fetched{rate}.\n", bytes(size)),
+    };
     if !complete {
         text += "The rest was not reached in time: repeat the command, nothing is fetched twice.\n";
     }
