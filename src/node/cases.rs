@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::api::{CaseEdit, CaseNew, Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
-use super::library::{self, Origin};
+use super::library::{self, Origin, sentence};
 use super::rooms::{ACCEPTED, Answered, OpenCase, put_written};
 use crate::case::access::{Change, Role};
 use crate::case::content::{
@@ -296,7 +296,8 @@ impl Node {
             status: None,
         };
         if change == CaseChange::default() {
-            return Err(Failure::new(FailureCode::WrongUse, "Nothing to change was named."));
+            return Err(Failure::new(FailureCode::WrongUse, "Nothing to change was named.")
+                .hint("Give --ask, --context, --first-report, --urgency or --due."));
         }
         self.write_and_answer(case, &[Content::Case(change)], None, task, written_ids).await
     }
@@ -352,8 +353,10 @@ impl Node {
         let state = self.state(case)?;
         let prefix = study_prefix(study)?;
         let found = state.current_studies().find(|current| prefix.matches(StudyId::LETTER, current.study.as_bytes()));
-        let found = found
-            .ok_or_else(|| Failure::new(FailureCode::NotFound, format!("The case has no study {}.", shown(study))))?;
+        let found = found.ok_or_else(|| {
+            Failure::new(FailureCode::NotFound, format!("The case has no study {}.", shown(study)))
+                .hint("`overread case show CASE` lists its studies.")
+        })?;
         self.check_case_text(case, &[("reason", reason.as_ref())], false)?;
         let content = Content::StudyWithdrawn(StudyWithdrawn { study: found.study, reason });
         let step = self.write_and_answer(case, &[content], None, task, written_ids).await?;
@@ -583,6 +586,7 @@ fn parse_role(text: &str) -> Result<Role, Failure> {
 
 fn gone() -> Failure {
     Failure::new(FailureCode::NotFound, "The case is no longer here.")
+        .hint("`overread case list` shows the cases you are a member of.")
 }
 
 fn invitation_failure(name: &str, refused: &InvitationRefused) -> Failure {
@@ -594,20 +598,23 @@ fn invitation_failure(name: &str, refused: &InvitationRefused) -> Failure {
 pub(super) fn write_failure(error: WriteError) -> Failure {
     match error {
         WriteError::Content(error) => content_failure(error),
-        WriteError::NotAMember => Failure::new(FailureCode::NotAMember, "You are not a member of this case any more."),
-        WriteError::NeedsRole { .. } | WriteError::NotAllowed => Failure::new(FailureCode::Role, format!("{error}."))
+        WriteError::NotAMember => Failure::new(FailureCode::NotAMember, "You are not a member of this case any more.")
+            .hint("What was said until then can still be read. Ask the owner to add you again if it is a mistake."),
+        WriteError::NeedsRole { .. } | WriteError::NotAllowed => Failure::new(FailureCode::Role, sentence(&error))
             .hint("Ask the owner: `overread case show CASE` says who it is."),
-        WriteError::Forked => Failure::new(FailureCode::Unsafe, format!("{error}."))
+        WriteError::Forked => Failure::new(FailureCode::Unsafe, sentence(&error))
             .hint("Restore your identity in a new folder with the recovery code: `overread vault recover`."),
-        WriteError::NoKey => Failure::new(FailureCode::NotReached, format!("{error}."))
-            .hint("`overread sync` gets it from another member."),
-        WriteError::TooManyMembers | WriteError::TooLarge { .. } => {
-            Failure::new(FailureCode::WrongUse, format!("{error}."))
+        WriteError::NoKey => {
+            Failure::new(FailureCode::NotReached, sentence(&error)).hint("`overread sync` gets it from another member.")
         }
-        other => Failure::new(FailureCode::Failed, format!("{other}.")),
+        WriteError::TooManyMembers | WriteError::TooLarge { .. } => {
+            Failure::new(FailureCode::WrongUse, sentence(&error)).hint("Make a second case for the rest.")
+        }
+        other => Failure::new(FailureCode::Failed, sentence(&other))
+            .hint("`overread verify CASE` says whether its history is whole."),
     }
 }
 
 pub(super) fn content_failure(error: ContentError) -> Failure {
-    Failure::new(FailureCode::WrongUse, format!("{error}.")).hint("Shorten it.")
+    Failure::new(FailureCode::WrongUse, sentence(&error)).hint("Shorten it.")
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::api::{Failure, FailureCode, Passphrase};
+use super::library::sentence;
 use super::settings::Settings;
 use crate::case::room::Author;
 use crate::encoding::random;
@@ -19,7 +20,9 @@ use crate::identity::recovery::RecoveryCode;
 use crate::identity::stretch::Cost;
 use crate::identity::trust::{Colleague, Colleagues, TestCards};
 use crate::identity::vault::{PASSPHRASE_CHARS_MIN, Vault, VaultError, VaultKeys};
-use crate::store::{Batch, DatabaseKeys, HomeLock, LockError, Store, StoreError, Table, prepare_home, write_private};
+use crate::store::{
+    Batch, DatabaseKeys, HomeError, HomeLock, LockError, Store, StoreError, Table, prepare_home, write_private,
+};
 
 /// Largest vault file that is read, in bytes.
 const VAULT_BYTES_MAX: u64 = 1024 * 1024;
@@ -41,15 +44,13 @@ pub(super) struct Open {
 impl Home {
     /// Takes the home's lock.
     pub fn take(path: &Path) -> Result<Self, Failure> {
-        prepare_home(path).map_err(|error| {
-            Failure::new(FailureCode::Failed, format!("The folder {} cannot be used: {error}", path.display()))
-                .hint("Choose another with --home DIR, or mend its permissions.")
-        })?;
+        let unusable = |error| home_failure(&format!("The folder {} cannot be used", path.display()), error);
+        prepare_home(path).map_err(unusable)?;
         let lock = HomeLock::take(path).map_err(|error| match error {
             LockError::Held { .. } => {
                 Failure::new(FailureCode::Failed, format!("{error}")).hint("Ask the running node, or stop it first.")
             }
-            other => Failure::new(FailureCode::Failed, format!("{other}")),
+            LockError::Home(error) => unusable(error),
         })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
@@ -68,19 +69,17 @@ impl Home {
         let file = match std::fs::File::open(self.vault_path()) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::new(FailureCode::Failed, format!("The vault cannot be read: {error}"))),
+            Err(error) => return Err(vault_unreadable(&error)),
         };
         let mut bytes = Vec::new();
-        file.take(VAULT_BYTES_MAX)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::new(FailureCode::Failed, format!("The vault cannot be read: {error}")))?;
+        file.take(VAULT_BYTES_MAX).read_to_end(&mut bytes).map_err(|error| vault_unreadable(&error))?;
         Ok(Some(bytes))
     }
 
     /// Replaces the vault file, durable before it returns.
     pub fn write_vault(&self, vault: &Vault) -> Result<(), Failure> {
         write_private(&self.vault_path(), &vault.to_bytes())
-            .map_err(|error| Failure::new(FailureCode::Failed, format!("The vault cannot be written: {error}")))
+            .map_err(|error| home_failure("The vault cannot be written", error))
     }
 
     /// Makes an identity or restores one, with a device, a vault and a card.
@@ -227,14 +226,42 @@ pub(super) fn vault_failure(error: VaultError) -> Failure {
     }
 }
 
+fn vault_unreadable(error: &std::io::Error) -> Failure {
+    Failure::new(FailureCode::Failed, format!("The vault cannot be read: {error}"))
+        .hint("Mend the permissions of the home folder, or choose another with --home DIR.")
+}
+
+/// Words for what is wrong with the home folder or a file in it.
+pub(super) fn home_failure(what: &str, error: HomeError) -> Failure {
+    match error {
+        HomeError::Full(_) => disk_full(&error),
+        other => Failure::new(FailureCode::Failed, format!("{what}: {other}"))
+            .hint("Choose another with --home DIR, or mend its permissions."),
+    }
+}
+
+fn disk_full(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureCode::DiskFull, sentence(error))
+        .hint("Free some space and repeat the command: what was acknowledged is kept, nothing is done twice.")
+}
+
 /// Words for what is wrong with the disk.
 pub(super) fn store_failure(error: StoreError) -> Failure {
     match error {
-        StoreError::Full => Failure::new(FailureCode::DiskFull, format!("{error}"))
-            .hint("Free some space and repeat the command: what was acknowledged is kept, nothing is done twice."),
+        StoreError::Full => disk_full(&error),
+        StoreError::Home(error) => home_failure("The store failed", error),
         StoreError::Locked => Failure::new(FailureCode::Locked, "The node is locked.").hint("Give the passphrase."),
         StoreError::DamagedChunk { .. } => Failure::new(FailureCode::Damaged, format!("{error}"))
             .hint("`overread verify` lists everything that is damaged; `overread fetch CASE` gets it again."),
-        other => Failure::new(FailureCode::Failed, format!("The store failed: {other}")),
+        StoreError::NewerFormat { .. } => {
+            Failure::new(FailureCode::Failed, sentence(&error)).hint("Use the newer version of the program.")
+        }
+        StoreError::WrongKey | StoreError::Damaged(_) | StoreError::DamagedRow => {
+            Failure::new(FailureCode::Damaged, format!("The store failed: {error}")).hint(
+                "Restore the home from a backup, or the identity in a new folder: `overread --home DIR vault recover`.",
+            )
+        }
+        other => Failure::new(FailureCode::Failed, format!("The store failed: {other}"))
+            .hint("Repeat the command. If it fails again, look at the disk, and at what the program says with -v."),
     }
 }

@@ -273,7 +273,8 @@ fn prefix_of(typed: &str, letter: char, what: &str) -> Result<IdPrefix, Failure>
 fn one<T>(typed: &str, what: &str, mut found: Vec<T>) -> Result<T, Failure> {
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(FailureCode::NotFound, format!("There is no {what} {}.", shown(typed)))),
+        0 => Err(Failure::new(FailureCode::NotFound, format!("There is no {what} {}.", shown(typed)))
+            .hint(format!("`overread {what} list CASE` shows those of a case."))),
         _ => Err(Failure::new(FailureCode::Ambiguous, format!("{} may be one of several.", shown(typed)))
             .hint("Type more characters.")),
     }

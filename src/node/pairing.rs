@@ -61,6 +61,7 @@ impl Node {
         for text in at.iter().chain(&inline) {
             addresses.extend(resolve(text).await.map_err(|error| {
                 Failure::new(FailureCode::WrongUse, format!("{} is no address: {error}", shown(text)))
+                    .hint(super::people::ADDRESS_HINT)
             })?);
         }
         self.refresh_addresses().await?;
@@ -254,7 +255,8 @@ async fn decide(
             );
         }
         Outcome::DeclinedHere | Outcome::Waiting => {
-            return Err(Failure::new(FailureCode::Failed, "You declined; nothing was kept."));
+            return Err(Failure::new(FailureCode::Failed, "You declined; nothing was kept.")
+                .hint("Call each other and try again if it was the right person."));
         }
     }
     let paired = decisions.into_paired();

@@ -22,6 +22,9 @@ use crate::store::{Batch, Table, write_private};
 /// Largest card file that is read, in bytes.
 const CARD_FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// How an address is written.
+pub(super) const ADDRESS_HINT: &str = "Write it like /ip4/192.168.1.20/tcp/4001, or 192.168.1.20:4001.";
+
 impl Node {
     pub async fn init(
         &mut self,
@@ -128,6 +131,7 @@ impl Node {
         let open = self.me()?;
         write_private(path, open.card.to_text().as_bytes()).map_err(|error| {
             Failure::new(FailureCode::Failed, format!("The card cannot be written to {}: {error}", path.display()))
+                .hint("Name a file in a folder that exists and that you may write to.")
         })?;
         Ok(Reply::Card(card_view(&open.card, "me", None, now())))
     }
@@ -138,6 +142,7 @@ impl Node {
         for text in at {
             let resolved = resolve(text).await.map_err(|error| {
                 Failure::new(FailureCode::WrongUse, format!("{} is no address: {error}", shown(text)))
+                    .hint(ADDRESS_HINT)
             })?;
             addresses.extend(resolved);
         }
@@ -164,6 +169,7 @@ impl Node {
     async fn add_card_file(&mut self, path: &Path) -> Result<IdentityKey, Failure> {
         let unreadable = |why: String| {
             Failure::new(FailureCode::NotFound, format!("The card {} cannot be read: {why}", path.display()))
+                .hint("A card is a small text file that `overread card export F` writes.")
         };
         let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
         if length > CARD_FILE_BYTES_MAX {
@@ -208,6 +214,7 @@ impl Node {
         let own = self.me()?.identity();
         let stretched = |error: crate::identity::stretch::StretchError| {
             Failure::new(FailureCode::Failed, format!("The safety words cannot be computed: {error}"))
+                .hint("It needs 64 MiB of memory: close other programs and repeat the command.")
         };
         let Some(heard) = heard else {
             let half = tokio::task::block_in_place(|| OwnHalf::of(&own)).map_err(stretched)?;
@@ -299,10 +306,7 @@ impl Node {
 
     pub fn colleague_view(&self, identity: &IdentityKey) -> Result<CardView, Failure> {
         let open: &Open = self.me()?;
-        let colleague = open
-            .people
-            .get(identity)
-            .ok_or_else(|| Failure::new(FailureCode::NotFound, "There is no such colleague."))?;
+        let colleague = open.people.get(identity).ok_or_else(|| trust_failure(TrustError::Unknown))?;
         Ok(view_of(colleague, now()))
     }
 }
@@ -342,6 +346,7 @@ fn card_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         let missing = |error: std::io::Error| {
             Failure::new(FailureCode::NotFound, format!("{} cannot be read: {error}", path.display()))
+                .hint("Name a card file, or a folder of them.")
         };
         if std::fs::metadata(path).map_err(missing)?.is_dir() {
             for entry in std::fs::read_dir(path).map_err(missing)? {
@@ -356,7 +361,8 @@ fn card_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     if files.is_empty() {
-        return Err(Failure::new(FailureCode::NotFound, "There is no *.card file there."));
+        return Err(Failure::new(FailureCode::NotFound, "There is no *.card file there.")
+            .hint("`overread card export F.card` writes one; name the file, or the folder it lies in."));
     }
     Ok(files)
 }
@@ -367,12 +373,23 @@ fn heard_detail(error: &HeardError) -> String {
 
 /// Words for what the book of colleagues refuses.
 pub(super) fn trust_failure(error: TrustError) -> Failure {
-    let code = match error {
-        TrustError::Unknown => FailureCode::NotFound,
-        TrustError::BadName | TrustError::NameLikeId | TrustError::NameTaken { .. } | TrustError::BadAddress => {
-            FailureCode::WrongUse
+    let (code, hint) = match error {
+        TrustError::Unknown => (FailureCode::NotFound, "`overread card list` shows whom you know."),
+        TrustError::BadName | TrustError::NameLikeId | TrustError::NameTaken { .. } => {
+            (FailureCode::WrongUse, "Choose another name.")
         }
-        _ => FailureCode::Untrusted,
+        TrustError::BadAddress => (FailureCode::WrongUse, ADDRESS_HINT),
+        TrustError::OwnCard => (FailureCode::Untrusted, "Name the file of a colleague's card."),
+        TrustError::TestCard | TrustError::Merge(_) => {
+            (FailureCode::Untrusted, "Ask your colleague for the card as it is now: `overread card export F`.")
+        }
+        TrustError::DeviceOfAnother { .. } => {
+            (FailureCode::Untrusted, "Call both on numbers you know: one of the two cards is not what it says.")
+        }
+        TrustError::TooMany => (FailureCode::Untrusted, "`overread card remove NAME` makes room."),
+        TrustError::Blocked { .. } => {
+            (FailureCode::Untrusted, "`overread card remove NAME`, then add the card again and compare words.")
+        }
     };
-    Failure::new(code, format!("{error}."))
+    Failure::new(code, super::library::sentence(&error)).hint(hint)
 }

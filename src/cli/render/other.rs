@@ -17,7 +17,12 @@ pub(super) fn synced(peers: &[PeerView], delivery: &[DeliveryView], width: usize
         let way: Vec<&str> = [peer.path.as_deref(), peer.address.as_deref()].into_iter().flatten().collect();
         table.row([&peer.name, &short(&peer.device), state, &way.join(" ")]);
     }
-    table.text(width) + &section("Delivery", &delivery_table(delivery, width))
+    let text = table.text(width) + &section("Delivery", &delivery_table(delivery, width));
+    if peers.iter().any(|peer| peer.connected) {
+        return text;
+    }
+    text + "\nNobody was reached; nothing is lost. Next: repeat it while a colleague's program runs, or leave\n\
+            `overread node` running, which delivers as soon as it reaches somebody.\n"
 }
 
 pub(super) fn fetched(chunks_have: u64, chunks_total: u64, size: u64, seconds: f64, complete: bool) -> String {

@@ -213,7 +213,7 @@ fn store_failure(error: StoreError) -> Failure {
 }
 
 /// An error's words as a sentence.
-fn sentence(error: &dyn std::fmt::Display) -> String {
+pub(super) fn sentence(error: &dyn std::fmt::Display) -> String {
     let words = error.to_string();
     let mut chars = words.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
