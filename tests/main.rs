@@ -10,6 +10,7 @@
 )]
 
 mod addresses;
+mod bad_input;
 mod bundles;
 mod consult;
 mod environment;

@@ -1,4 +1,9 @@
 //! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
+//!
+//! [`program`] runs the program itself instead; [`study`] makes what it imports.
+
+pub mod program;
+pub mod study;
 
 use std::path::{Path, PathBuf};
 
