@@ -17,6 +17,7 @@ mod environment;
 mod reader;
 mod sample_cards;
 mod samples;
+mod secrets;
 mod series;
 mod support;
 mod vectors;

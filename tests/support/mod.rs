@@ -1,8 +1,11 @@
 //! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
 //!
-//! [`program`] runs the program itself instead; [`study`] makes what it imports.
+//! [`program`] runs the program itself instead; [`study`] makes what it imports, [`proxy`] stands between two nodes,
+//! [`search`] looks for what must be nowhere.
 
 pub mod program;
+pub mod proxy;
+pub mod search;
 pub mod study;
 
 use std::path::{Path, PathBuf};

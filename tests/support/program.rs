@@ -196,7 +196,7 @@ pub fn write_private(path: &Path, text: &str) {
 }
 
 /// Two people become verified colleagues by a spoken code. `way` turns the door's address into the one to knock at.
-pub fn pair_at(opener: &Home, joiner: &Home, way: impl Fn(&str) -> String) {
+pub fn pair_at(opener: &Home, joiner: &Home, way: impl FnOnce(&str) -> String) {
     let mut open =
         Killed(opener.json(&["pair", "open", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
     let mut lines = BufReader::new(open.0.stdout.take().unwrap()).lines();
