@@ -168,7 +168,7 @@ fn each_mistake_gets_one_message_with_a_next_step_and_changes_nothing() {
         (anna, &["card", "verify", "Okafor", "--heard", "one two three four five six"], 5, "untrusted", "not verified"),
         (anna, &["pair", "join", "47-nonsense"], 2, "wrong_use", "not a pairing code"),
         (anna, &["import", &missing], 4, "not_found", "missing"),
-        (anna, &["import", &letters], 4, "not_found", "None of the 1 files"),
+        (anna, &["import", &letters], 4, "not_found", "The only file under the path is no DICOM"),
         (anna, &["import", &empty], 4, "not_found", "no file under the path"),
         (anna, &["study", "show", "s-zzzz"], 4, "not_found", "s-zzzz"),
         (anna, &["study", "show", "s-z"], 2, "wrong_use", "no study id"),

@@ -6,7 +6,7 @@ use overread::node::api::{CaseNew, FailureCode, OpinionDraft, Request};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Person, exchange_cards, write_ct};
+use crate::support::{Person, exchange_cards, free_address, write_ct};
 
 const SLICES: u32 = 6;
 
@@ -239,6 +239,23 @@ async fn key_images_alone_make_a_small_bundle_that_the_rest_completes() {
     assert_eq!(there["marks"][0]["image"], image);
     assert_eq!(unpack(&apart.reader, &large).await["problems"], Value::Array(Vec::new()));
     apart.assert_in_step().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bundle_left_out_comes_over_the_network_once_there_is_one() {
+    let apart = Apart::new().await;
+    let (small, _) = pack(&apart.asker, "Okafor", apart.path("small.bundle"), true).await;
+    // No network runs at the reader yet: what is wanted from now on must be remembered.
+    assert_eq!(unpack(&apart.reader, &small).await["problems"], Value::Array(Vec::new()));
+    let card = apart.path("anna-with-address.card");
+    let Apart { folder: _folder, asker, reader, case, .. } = apart;
+    let asker = asker.moved_to(&free_address()).await;
+    asker.begin(Request::Sync, 0).await.end().await.unwrap();
+    asker.json(Request::CardExport { path: card.clone() }).await;
+    reader.json(Request::CardAdd { paths: vec![card], at: Vec::new() }).await;
+    let fetch = Request::Fetch { case, series: Vec::new(), key_images: false };
+    let fetched = reader.begin(fetch, 30).await.end().await.unwrap().document();
+    assert_eq!(fetched["complete"], true, "{fetched}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

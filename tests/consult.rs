@@ -2,7 +2,7 @@
 
 use overread::node::api::{CaseNew, OpinionDraft, Request};
 
-use crate::support::{Person, pair};
+use crate::support::{Person, pair, write_ct};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
@@ -57,4 +57,38 @@ async fn somebody_invited_after_a_long_discussion_sees_the_case() {
     assert_eq!(listed["cases"][0]["standing"], "invited", "{listed}");
     let seen = late.json(Request::CaseShow { case }).await;
     assert_eq!(seen["messages"].as_array().map(Vec::len), Some(30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_in_two_cases_is_fetched_once_and_whole_in_both() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &reader).await;
+    let study = asker.import(write_ct(folder.path(), 5, 4)).await;
+    let mut cases = Vec::new();
+    for ask in ["Cyst?", "And the spine?"] {
+        let new = CaseNew {
+            ask: ask.into(),
+            studies: vec![study.clone()],
+            invite: vec!["Okafor".into()],
+            ..CaseNew::default()
+        };
+        let created = asker.json(Request::CaseNew(new)).await;
+        cases.push(created["case"].as_str().unwrap().to_owned());
+    }
+    for case in &cases {
+        reader.json(Request::CaseAccept { case: case.clone() }).await;
+    }
+    for case in &cases {
+        let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+        let fetched = reader.begin(fetch, 30).await.end().await.unwrap().document();
+        assert_eq!(fetched["complete"], true, "{fetched}");
+    }
+    for case in cases {
+        let shown = reader.json(Request::CaseShow { case }).await;
+        assert_eq!(shown["studies"][0]["chunks_have"], shown["studies"][0]["chunks_total"], "{shown}");
+    }
+    let series = reader.json(Request::StudyShow { study, identity: false }).await;
+    assert_eq!(series["series_list"][0]["instances_have"], 4);
 }

@@ -1,4 +1,4 @@
-//! What patients, colleagues and vaults hide is nowhere in the clear: not on disk, not in a log, not on the line.
+//! What patients, colleagues and vaults hide is nowhere in the clear: not on disk, in a log, on the line or in a bundle.
 //!
 //! A whole consult between two homes over a line that keeps every byte, with all logs at their loudest. Then a
 //! search for everything planted in headers, pixels, typed text and keys, in every form that [`Search`] knows. The
@@ -200,7 +200,7 @@ struct Traces {
     in_its_place: Vec<Secret>,
 }
 
-/// A whole consult: recovery, pairing, import, question, images, mark, opinion, words both ways, closing.
+/// A whole consult: recovery, pairing, import, question, images, mark, opinion, words both ways, closing, a bundle.
 fn consult(consult: &Consult) -> Traces {
     let [(name, site), (other_name, other_site)] = PEOPLE;
     let words = consult.file("words", WORDS);
@@ -244,6 +244,10 @@ fn consult(consult: &Consult) -> Traces {
     consult.run(1, &["opinion", "addend", opinion, typed("addendum")]);
     consult.run(0, &["case", "edit", case, "--ask", typed("new question")]);
     consult.run(0, &["case", "close", case]);
+    let bundle = consult.path("all.bundle");
+    let packed = consult.run(0, &["bundle", "pack", "--for", ALIAS, "-o", &bundle]);
+    assert!(packed["bytes"].as_u64() > imported["studies"][0]["bytes_stored"].as_u64(), "{packed}");
+    assert_eq!(consult.run(1, &["bundle", "unpack", &bundle])["entries_new"], 0);
 
     let (here, there) = (consult.run(0, &["case", "show", case]), consult.run(1, &["case", "show", case]));
     assert_eq!((here["state_hash"].is_string(), &here["state_hash"]), (true, &there["state_hash"]));
@@ -290,6 +294,7 @@ fn nothing_of_a_whole_consult_is_in_the_clear_on_disk_in_logs_or_on_the_line() {
         assert!(std::fs::read_dir(&home.path).unwrap().count() >= 3, "not much of a home");
         found.push(("on disk", elsewhere.files(&home.path)));
     }
+    found.push(("in a bundle", elsewhere.files(Path::new(&at.path("all.bundle")))));
     found.push(("in temporary files", elsewhere.files(Path::new(&at.path("tmp")))));
     for direction in &traces.line {
         found.push(("on the line", elsewhere.bytes(direction)));

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -99,6 +99,9 @@ impl Home {
     }
 }
 
+/// Events of a node that a test has not looked at; more than any test makes.
+const EVENTS_MAX: usize = 65_536;
+
 /// The last JSON document that a process wrote.
 pub fn document(output: &Output) -> Option<Value> {
     serde_json::from_str(String::from_utf8_lossy(&output.stdout).lines().last()?).ok()
@@ -109,7 +112,7 @@ impl Node {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (sender, events) = channel();
+        let (sender, events) = sync_channel(EVENTS_MAX);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if sender.send(serde_json::from_str(&line).unwrap_or(Value::String(line))).is_err() {
