@@ -1,0 +1,205 @@
+//! What comes back: events on the way, then one reply or failure; and the views that belong to no study or case.
+
+use serde::{Deserialize, Serialize};
+
+use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
+use super::failure::Failure;
+use super::study::{ImageView, ImportReport, SkippedFile, StudyDetail, StudyView};
+
+/// What comes back on a request: any number of events, then one end.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Event(Event),
+    Done(Box<Reply>),
+    Failed(Failure),
+}
+
+/// Something on the way to the answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    Progress(Progress),
+    /// The door is open: the line to read aloud and where it listens.
+    PairingOpen {
+        code: String,
+        addresses: Vec<String>,
+        command: String,
+    },
+    /// Answer with [`Request::Confirm`] on the same connection.
+    ConfirmPerson {
+        name: String,
+        site: String,
+        fingerprint: String,
+    },
+    Delivery {
+        case: String,
+        member: String,
+        state: String,
+    },
+    Ready {
+        peer: String,
+        addresses: Vec<String>,
+    },
+    /// One line of what the node does, for `node` and the log.
+    Happened {
+        what: String,
+        case: Option<String>,
+        who: Option<String>,
+    },
+    Notice {
+        text: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// `import`, `fetch`, `deliver`, `export`, `pack`, `unpack`, `verify`.
+    pub stage: String,
+    pub done: u64,
+    pub total: Option<u64>,
+    /// `bytes`, `files`, `chunks`, `entries`.
+    pub unit: String,
+    pub bytes_per_second: Option<u64>,
+    pub seconds_left: Option<u64>,
+}
+
+/// The end of a request that was carried out. On the socket the kind stands beside the value; people and scripts
+/// see the value alone ([`Reply::document`]).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", content = "value", rename_all = "snake_case")]
+pub enum Reply {
+    Initialised(Initialised),
+    Status(Status),
+    RecoveryCode { words: Vec<String> },
+    Card(CardView),
+    Cards { cards: Vec<CardView> },
+    CardsAdded { added: Vec<CardView>, refused: Vec<SkippedFile> },
+    SafetyWords { words: Vec<String>, who: String },
+    Verified { who: String, verified: bool, wrong_word: Option<usize> },
+    Paired { colleague: CardView },
+    Imported(ImportReport),
+    Studies { studies: Vec<StudyView> },
+    Study(StudyDetail),
+    Reviewed { pages: Vec<String>, images: usize },
+    Included { included: usize },
+    Exported { instances: usize, bytes: u64, directory: String },
+    Image(ImageView),
+    CaseCreated { case: String, spoken: String, delivery: Vec<DeliveryView>, ids: Vec<String> },
+    Cases { cases: Vec<CaseSummary> },
+    Case(Box<CaseView>),
+    Log { entries: Vec<LogEntry> },
+    Marks { marks: Vec<MarkView> },
+    Mark { mark: MarkView, delivery: Vec<DeliveryView> },
+    Template { toml: String },
+    Opinions { opinions: Vec<OpinionView> },
+    Opinion { opinion: OpinionView },
+    Written { ids: Vec<String>, delivery: Vec<DeliveryView> },
+    Synced { peers: Vec<PeerView>, delivery: Vec<DeliveryView> },
+    Fetched { case: String, chunks_have: u64, chunks_total: u64, bytes: u64, seconds: f64, complete: bool },
+    Packed(PackedBundle),
+    Bundle(BundleView),
+    Unpacked { cases: Vec<String>, spoken: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
+    VerifyReport { ok: bool, entries: u64, chunks: u64, problems: Vec<String>, state_hash: Option<String> },
+    Doctor { checks: Vec<Check> },
+    Nothing {},
+}
+
+impl Reply {
+    /// The JSON document of the command line: the value with `format: 1`.
+    pub fn document(&self) -> serde_json::Value {
+        let tagged = serde_json::to_value(self).unwrap_or_default();
+        let mut document = match tagged.get("value") {
+            Some(serde_json::Value::Object(fields)) => fields.clone(),
+            _ => serde_json::Map::new(),
+        };
+        document.insert("format".into(), 1.into());
+        serde_json::Value::Object(document)
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Initialised {
+    pub identity: String,
+    pub device: String,
+    pub fingerprint: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    pub initialised: bool,
+    pub locked: bool,
+    pub running: bool,
+    pub identity: Option<String>,
+    pub name: Option<String>,
+    pub site: Option<String>,
+    pub recovery_confirmed: Option<bool>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CardView {
+    pub identity: String,
+    pub name: String,
+    pub site: String,
+    pub phone: Option<String>,
+    pub alias: Option<String>,
+    pub devices: Vec<String>,
+    pub addresses: Vec<String>,
+    pub fingerprint: String,
+    /// `me`, `verified`, `unverified` or `blocked`.
+    pub trust: String,
+    pub serial: u64,
+    pub expires: Option<String>,
+    pub expired: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeliveryView {
+    pub member: String,
+    pub identity: String,
+    /// `not sent`, `on the way`, `delivered`, `opened` or `read`.
+    pub state: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PeerView {
+    pub name: String,
+    pub identity: String,
+    pub device: String,
+    pub connected: bool,
+    pub path: Option<String>,
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PackedBundle {
+    pub path: String,
+    pub bytes: u64,
+    pub cases: Vec<String>,
+    pub entries: u64,
+    pub chunks: u64,
+    /// Pieces of images that are not here and so could not be packed.
+    pub chunks_missing: u64,
+    pub recipients: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct BundleView {
+    pub bytes: u64,
+    pub for_me: bool,
+    pub from: Option<String>,
+    /// When, by the sender's clock.
+    pub packed: Option<String>,
+    pub cases: Vec<String>,
+    pub entries: u64,
+    pub chunks: u64,
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    pub ok: bool,
+    pub what: String,
+    pub hint: Option<String>,
+}

@@ -1,0 +1,185 @@
+//! Cases as programs see them: lists, one case whole, its log.
+
+use serde::{Deserialize, Serialize};
+
+use super::answer::DeliveryView;
+use super::study::PlanPatient;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaseSummary {
+    pub id: String,
+    pub spoken: String,
+    pub question: String,
+    pub urgency: String,
+    pub status: String,
+    pub role: String,
+    /// `invited` until opened, answered or fetched; then `accepted`.
+    pub standing: String,
+    pub due: Option<String>,
+    pub members: usize,
+    pub opinions: usize,
+    pub messages: usize,
+    pub chunks_have: u64,
+    pub chunks_total: u64,
+    pub not_sent: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaseView {
+    pub id: String,
+    pub spoken: String,
+    pub question: String,
+    pub context: Option<String>,
+    pub first_report: Option<String>,
+    pub urgency: String,
+    pub due: Option<String>,
+    pub status: String,
+    pub blind: bool,
+    pub role: String,
+    pub standing: String,
+    pub members: Vec<MemberView>,
+    pub studies: Vec<CaseStudyView>,
+    pub marks: Vec<MarkView>,
+    pub opinions: Vec<OpinionView>,
+    pub messages: Vec<MessageView>,
+    pub criticals: Vec<CriticalView>,
+    pub receipts: Vec<ReceiptView>,
+    pub entries: usize,
+    pub heads: Vec<String>,
+    pub forks: Vec<ForkView>,
+    pub unreadable: usize,
+    pub unknown: usize,
+    pub state_hash: Option<String>,
+    /// At the sender only.
+    pub patient: Option<PlanPatient>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MemberView {
+    pub name: String,
+    pub identity: String,
+    pub role: String,
+    pub delivery: String,
+    pub me: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaseStudyView {
+    pub id: String,
+    /// `index` or `prior n`.
+    pub role: String,
+    pub modality: String,
+    pub description: String,
+    pub instances: u64,
+    pub chunks_have: u64,
+    pub chunks_total: u64,
+    pub withdrawn: bool,
+    pub deleted_by: Vec<String>,
+    /// Days against the index examination of the same patient group, else `unknown`.
+    pub relative_date: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MarkView {
+    pub id: String,
+    pub kind: String,
+    pub image: String,
+    pub frame: u32,
+    pub points: Vec<(f64, f64)>,
+    pub value: Option<f64>,
+    pub unit: Option<String>,
+    pub basis: Option<String>,
+    pub label: Option<String>,
+    pub author: String,
+    pub time: String,
+    pub late: bool,
+    pub forked: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpinionView {
+    pub id: String,
+    pub author: String,
+    /// `signed`, `late` or `forked`.
+    pub state: String,
+    pub agreement: String,
+    pub confidence: Option<u32>,
+    pub impression: String,
+    pub findings: Option<String>,
+    pub recommendation: Option<String>,
+    pub basis: BasisView,
+    pub addenda: Vec<AddendumView>,
+    pub signed_before: Vec<String>,
+    pub delivery: Vec<DeliveryView>,
+    pub time: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BasisView {
+    pub question: String,
+    pub heads: usize,
+    pub incomplete: bool,
+    /// What was missing or unknown, in words; stands first wherever the opinion is shown.
+    pub limitations: Vec<String>,
+    pub series: Vec<BasisSeriesView>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BasisSeriesView {
+    pub series_instance_uid: String,
+    pub expected: u32,
+    pub received: u32,
+    pub displayed: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddendumView {
+    pub text: String,
+    pub time: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MessageView {
+    pub id: String,
+    pub author: String,
+    pub text: String,
+    pub time: String,
+    pub late: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CriticalView {
+    pub id: String,
+    pub author: String,
+    pub finding: String,
+    pub called: Option<String>,
+    pub at: Option<String>,
+    pub taken_by: Option<String>,
+    pub time: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReceiptView {
+    pub entry: String,
+    pub opened: Vec<String>,
+    pub read: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ForkView {
+    pub device: String,
+    pub person: String,
+    pub entries: (String, String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogEntry {
+    pub id: String,
+    pub author: String,
+    pub device: String,
+    pub sequence: u64,
+    pub time: String,
+    pub what: String,
+    pub outcome: String,
+    pub flags: Vec<String>,
+}

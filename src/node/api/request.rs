@@ -1,0 +1,319 @@
+//! What is asked: one request, and what goes with every request.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A request with what goes with every request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    pub request: Request,
+    /// Opens the vault where the node is locked or does not run. Never logged.
+    pub passphrase: Option<Passphrase>,
+    /// A repeat with the same id gives the first answer again and changes nothing.
+    pub request_id: Option<String>,
+    /// How long a writing command tries to deliver, in seconds; absent: 10. Zero: not at all.
+    pub wait_seconds: Option<u64>,
+}
+
+/// A passphrase on its way to the vault. Prints nothing.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Passphrase(pub String);
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[passphrase]")
+    }
+}
+
+impl Drop for Passphrase {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    Init {
+        name: String,
+        site: String,
+        phone: Option<String>,
+    },
+    /// Whether a home exists, is locked, and who it belongs to; needs no passphrase.
+    Status,
+    VaultPassphrase {
+        new: Passphrase,
+    },
+    VaultRecover {
+        words: String,
+        new: Passphrase,
+        name: String,
+        site: String,
+    },
+    RecoveryCode,
+    /// The person typed back words of the recovery code: it is on paper.
+    ConfirmRecoveryCode {
+        words: String,
+    },
+    Lock,
+    CardShow {
+        who: Option<String>,
+    },
+    CardExport {
+        path: PathBuf,
+    },
+    CardAdd {
+        paths: Vec<PathBuf>,
+        at: Vec<String>,
+    },
+    CardList,
+    /// Without `heard`: the words to read aloud. With it: whether what was heard is right.
+    CardVerify {
+        who: String,
+        heard: Option<String>,
+    },
+    CardName {
+        who: String,
+        alias: String,
+    },
+    CardBlock {
+        who: String,
+    },
+    CardRemove {
+        who: String,
+    },
+    /// Opens the pairing door; events: [`Event::PairingOpen`], [`Event::ConfirmPerson`]; ends in [`Reply::Paired`].
+    PairOpen,
+    PairJoin {
+        code: String,
+        at: Vec<String>,
+    },
+    /// Answers [`Event::ConfirmPerson`].
+    Confirm {
+        yes: bool,
+    },
+    Import(ImportRequest),
+    StudyList,
+    StudyShow {
+        study: String,
+        identity: bool,
+    },
+    StudyRemove {
+        study: String,
+    },
+    StudyReview {
+        study: String,
+        directory: PathBuf,
+    },
+    StudyInclude {
+        study: String,
+        series: Vec<String>,
+    },
+    StudyExport {
+        study: String,
+        directory: PathBuf,
+    },
+    /// One frame's values.
+    StudyImage {
+        study: String,
+        sop_instance_uid: String,
+        frame: u32,
+        values: PixelValues,
+        window: Option<String>,
+    },
+    CaseNew(CaseNew),
+    CaseList,
+    CaseShow {
+        case: String,
+    },
+    CaseLog {
+        case: String,
+    },
+    CaseAccept {
+        case: String,
+    },
+    CaseEdit {
+        case: String,
+        change: CaseEdit,
+    },
+    CaseClose {
+        case: String,
+    },
+    CaseReopen {
+        case: String,
+    },
+    /// Deletes a case's pixels and entries here.
+    CasePurge {
+        case: String,
+    },
+    CaseStudyAdd {
+        case: String,
+        study: String,
+        prior: bool,
+        other_patient: bool,
+    },
+    CaseStudyWithdraw {
+        case: String,
+        study: String,
+        reason: Option<String>,
+    },
+    CaseMemberAdd {
+        case: String,
+        who: String,
+        role: String,
+        to_unverified: bool,
+    },
+    CaseMemberRemove {
+        case: String,
+        who: String,
+    },
+    CaseMemberRole {
+        case: String,
+        who: String,
+        role: String,
+    },
+    MarkAdd {
+        case: String,
+        sop_instance_uid: String,
+        frame: u32,
+        kind: String,
+        points: Vec<(f64, f64)>,
+        label: Option<String>,
+        text_checked: bool,
+    },
+    MarkList {
+        case: String,
+    },
+    MarkRemove {
+        mark: String,
+    },
+    OpinionTemplate {
+        case: String,
+    },
+    OpinionSign {
+        case: String,
+        opinion: OpinionDraft,
+        incomplete_ok: bool,
+        text_checked: bool,
+    },
+    OpinionList {
+        case: String,
+    },
+    /// Reads an opinion, which writes the receipt.
+    OpinionRead {
+        opinion: String,
+    },
+    OpinionAddend {
+        opinion: String,
+        text: String,
+        text_checked: bool,
+    },
+    Say {
+        case: String,
+        text: String,
+        text_checked: bool,
+    },
+    Sync,
+    Fetch {
+        case: String,
+        series: Vec<String>,
+        key_images: bool,
+    },
+    BundlePack {
+        recipients: Vec<String>,
+        cases: Vec<String>,
+        key_images: bool,
+        path: PathBuf,
+    },
+    BundleShow {
+        path: PathBuf,
+    },
+    BundleUnpack {
+        path: PathBuf,
+    },
+    Verify {
+        what: String,
+    },
+    Doctor,
+    /// Follows what happens: [`Event::Happened`] until the client leaves.
+    Follow,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ImportRequest {
+    pub paths: Vec<PathBuf>,
+    /// `consult`, `basic` or a file.
+    pub preset: Option<String>,
+    /// The study whose patient this is, though the ids differ.
+    pub same_patient: Option<String>,
+    /// Words of descriptions that stay though the shipped vocabulary lacks them; a patient's own never do.
+    #[serde(default)]
+    pub keep_words: Vec<String>,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PixelValues {
+    Stored,
+    Modality,
+    Display,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CaseNew {
+    pub ask: String,
+    pub context: Option<String>,
+    pub first_report: Option<String>,
+    pub studies: Vec<String>,
+    pub priors: Vec<String>,
+    pub invite: Vec<String>,
+    /// `stat`, `urgent` or `routine`.
+    pub urgency: Option<String>,
+    /// RFC 3339 or a duration.
+    pub due: Option<String>,
+    pub to_unverified: bool,
+    pub text_checked: bool,
+    pub other_patient: bool,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct CaseEdit {
+    pub question: Option<String>,
+    pub context: Option<String>,
+    pub first_report: Option<String>,
+    pub urgency: Option<String>,
+    pub due: Option<String>,
+    pub text_checked: bool,
+}
+
+/// An opinion as its file or the flags give it; unknown fields are refused.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpinionDraft {
+    pub impression: String,
+    /// `agree`, `disagree` or `partly`.
+    pub agreement: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findings: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommendation: Option<String>,
+    /// Percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u32>,
+    /// Set if the opinion holds a critical finding: then all three are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<CriticalDraft>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CriticalDraft {
+    pub finding: String,
+    pub called: String,
+    pub at: String,
+    pub taken_by: String,
+}
