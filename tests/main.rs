@@ -15,6 +15,7 @@ mod bundles;
 mod consult;
 mod environment;
 mod reader;
+mod recall;
 mod sample_cards;
 mod samples;
 mod secrets;

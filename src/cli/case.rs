@@ -109,7 +109,10 @@ Example:
     /// Delete a case from this machine, pictures and entries
     #[command(after_help = "\
 Example:
-  overread case purge amber-falcon")]
+  overread case purge amber-falcon
+
+While you are a member the case comes back as an invitation when a colleague is reached, without pictures until you
+accept it. To leave it for good, first: `overread case member remove amber-falcon me`.")]
     Purge { case: String },
     /// Add a study to a case, or withdraw one
     #[command(after_help = "\

@@ -1,0 +1,115 @@
+//! What was shared can be called back: pixels go from every member's disk, and the sender sees who has not done it.
+
+use std::time::{Duration, Instant};
+
+use overread::node::api::{CaseNew, FailureCode, Request};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Person, pair, write_ct};
+
+/// Shows a case until it is as wanted.
+async fn shown_once(person: &Person, case: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let shown = person.json(Request::CaseShow { case: case.to_owned() }).await;
+        if wanted(&shown) {
+            return shown;
+        }
+        assert!(Instant::now() < deadline, "{shown}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
+    let folder = TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &reader).await;
+    let mut studies = Vec::new();
+    for seed in [11, 12] {
+        studies.push(asker.import(write_ct(folder.path(), seed, 3)).await);
+    }
+    let new = CaseNew {
+        ask: "Metastasis or cyst?".into(),
+        studies: studies.clone(),
+        invite: vec!["Okafor".into()],
+        other_patient: true,
+        ..CaseNew::default()
+    };
+    let case = asker.json(Request::CaseNew(new)).await["case"].as_str().unwrap().to_owned();
+    let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+    assert_eq!(reader.begin(fetch, 30).await.end().await.unwrap().document()["complete"], true);
+
+    let reason = Some("the wrong examination".to_owned());
+    let withdraw = Request::CaseStudyWithdraw { case: case.clone(), study: studies[0].clone(), reason };
+    asker.json(withdraw).await;
+    let told =
+        |shown: &Value| shown["studies"].as_array().unwrap().iter().any(|study| study["deleted_by"][0].is_string());
+    let here = shown_once(&asker, &case, told).await;
+    let withdrawn = here["studies"].as_array().unwrap().iter().find(|study| study["withdrawn"] == true).unwrap();
+    assert_eq!(
+        (&withdrawn["id"], &withdrawn["deleted_by"][0]),
+        (&studies[0].as_str().into(), &"Dr. Ben Okafor".into())
+    );
+
+    let export =
+        |study: &str, name: &str| Request::StudyExport { study: study.into(), directory: folder.path().join(name) };
+    let refused = reader.ask(export(&studies[0], "withdrawn")).await.unwrap_err();
+    assert_eq!(refused.code, FailureCode::NotFound);
+    assert_eq!(reader.json(export(&studies[1], "kept")).await["instances"], 3, "the other study stays");
+    assert_eq!(asker.json(export(&studies[0], "mine")).await["instances"], 3, "the sender keeps her own");
+    let verified = reader.json(Request::Verify { what: "all".into() }).await;
+    assert_eq!(verified["ok"], true, "{verified}");
+    let there = shown_once(&reader, &case, |shown| shown["state_hash"] == here["state_hash"]).await;
+    assert!(there["state_hash"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_case_is_gone_and_comes_back_as_an_invitation_only() {
+    let folder = TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &reader).await;
+    let study = asker.import(write_ct(folder.path(), 13, 3)).await;
+    let new = CaseNew {
+        ask: "Metastasis or cyst?".into(),
+        studies: vec![study.clone()],
+        invite: vec!["Okafor".into()],
+        ..CaseNew::default()
+    };
+    let case = asker.json(Request::CaseNew(new)).await["case"].as_str().unwrap().to_owned();
+    let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+    reader.begin(fetch.clone(), 30).await.end().await.unwrap();
+    let say = Request::Say { case: case.clone(), text: "I have it".into(), text_checked: false };
+    reader.json(say).await;
+    reader.json(Request::CasePurge { case: case.clone() }).await;
+
+    let refused = reader.ask(Request::StudyShow { study: study.clone(), identity: false }).await;
+    let kept = refused.map_or(Value::Null, |shown| shown.document()["series_list"][0]["instances_have"].clone());
+    assert!(kept == Value::Null || kept == 0, "pixels are still here: {kept}");
+    // What she wrote is in the case still, and comes back with it: she goes on where she was, without a fork.
+    let reader = reader.moved_to("/ip4/127.0.0.1/tcp/0").await;
+    let card = folder.path().join("anna.card");
+    let asker = asker.moved_to(&crate::support::free_address()).await;
+    asker.begin(Request::Sync, 0).await.end().await.unwrap();
+    asker.json(Request::CardExport { path: card.clone() }).await;
+    reader.json(Request::CardAdd { paths: vec![card], at: Vec::new() }).await;
+    reader.begin(Request::Sync, 5).await.end().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let listed = loop {
+        let listed = reader.json(Request::CaseList).await;
+        if listed["cases"][0]["messages"] == 1 {
+            break listed;
+        }
+        assert!(Instant::now() < deadline, "{listed}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(listed["cases"][0]["standing"], "invited");
+    reader.begin(fetch, 30).await.end().await.unwrap();
+    let say = Request::Say { case: case.clone(), text: "and again".into(), text_checked: false };
+    reader.json(say).await;
+    let here = shown_once(&asker, &case, |shown| shown["messages"].as_array().unwrap().len() == 2).await;
+    assert_eq!(here["forks"], Value::Array(Vec::new()));
+}
