@@ -21,6 +21,7 @@ use redb::{Builder, ReadTransaction, ReadableTable, Table as RedbTable, TableDef
 use super::batch::{ChunkGroup, Operation, SealedBatch};
 use super::error::StoreError;
 use super::home::{UNFINISHED_SUFFIX, private_options, sync_parent};
+use super::overlay::Overlay;
 use super::row::ROW_NAME_BYTES;
 use super::segment::{Appender, Place};
 use crate::encoding::id::{CaseId, ChunkId};
@@ -117,14 +118,16 @@ impl Database {
         result
     }
 
-    /// Has redb check its pages and its free space. Readers and writers wait.
+    /// Has redb check its pages and its free space, and changes nothing. Readers and writers wait.
     pub(super) fn check_integrity(&self) -> Result<bool, StoreError> {
         self.with_open(|_| Ok(()))?;
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        match open.as_mut() {
-            Some(database) => contain_panic(|| Ok(database.check_integrity()?)),
-            None => Err(StoreError::Closed),
-        }
+        // Closed in good order, the file is looked at as it is; an open one would be repaired first.
+        contain_panic(|| {
+            drop(open.take());
+            let overlay = Overlay::over(&self.path)?;
+            Ok(builder().create_with_backend(overlay)?.check_integrity()?)
+        })
     }
 
     fn with_open<T>(&self, work: impl FnOnce(&redb::Database) -> Result<T, StoreError>) -> Result<T, StoreError> {

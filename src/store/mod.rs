@@ -25,6 +25,7 @@ mod database;
 mod error;
 pub mod home;
 pub mod lock;
+mod overlay;
 mod row;
 mod segment;
 mod verify;

@@ -54,7 +54,8 @@ impl Store {
         let mut found = Verification::default();
         match shared.database.check_integrity() {
             Ok(true) => {}
-            Ok(false) => found.problems.push(Problem::Database("it had to be repaired".into())),
+            Ok(false) => found.problems.push(Problem::Database("its last changes do not hold".into())),
+            Err(StoreError::Damaged(what)) => found.problems.push(Problem::Database(what)),
             Err(error) => found.problems.push(Problem::Database(error.to_string())),
         }
         let (entries, mut problems) = shared.database.read(check_entries)?;

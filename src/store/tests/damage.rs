@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redb::ReadableTable;
 
-use super::{CASE, GROUP, OTHER_GROUP, batch, chunk, entry, keys, open};
+use super::{CASE, GROUP, OTHER_CASE, OTHER_GROUP, batch, chunk, entry, keys, open};
 use crate::store::database::{ARRIVALS, CASES, CHUNKS, DATABASE_FILE, ROWS};
 use crate::store::segment::RECORD_HEADER_BYTES;
 use crate::store::{Problem, Size, Store, StoreError, Table};
@@ -143,6 +143,33 @@ fn verify_names_every_problem_without_stopping() {
     );
     assert!(matches!(store.row(Table::Draft, b"k"), Err(StoreError::DamagedRow)));
     assert!(store.row(Table::Draft, b"l").unwrap().is_some());
+}
+
+/// redb's own check gives a file up for good once a page does not hold.
+#[test]
+fn a_check_leaves_a_damaged_database_as_usable_as_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    let (hit, other) = (entry(CASE, 0), entry(OTHER_CASE, 7));
+    store.commit(batch(|b| b.put_entry(hit.clone()).put_entry(other.clone()))).unwrap();
+    drop(store);
+    let path = home.path().join(DATABASE_FILE);
+    let mut file = fs::read(&path).unwrap();
+    let places: Vec<usize> =
+        file.windows(hit.bytes.len()).enumerate().filter(|(_, at)| *at == hit.bytes).map(|(place, _)| place).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|place| file[*place] ^= 1);
+    fs::write(&path, file).unwrap();
+    let later = entry(OTHER_CASE, 8);
+    let store = open(home.path());
+    for _ in 0..2 {
+        let problems = store.verify().unwrap().problems;
+        assert!(matches!(problems.as_slice(), [Problem::Database(_)]), "{problems:?}");
+    }
+    assert_eq!(store.entry(OTHER_CASE, other.id).unwrap().as_ref(), Some(&other.bytes));
+    store.commit(batch(|b| b.put_entry(later.clone()))).unwrap();
+    drop(store);
+    assert_eq!(open(home.path()).entry(OTHER_CASE, later.id).unwrap(), Some(later.bytes));
 }
 
 #[test]

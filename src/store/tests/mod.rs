@@ -15,6 +15,7 @@ use crate::encoding::random::{self, Seeded};
 use crate::identity::keys::Secret;
 
 const CASE: CaseId = CaseId([1; 32]);
+const OTHER_CASE: CaseId = CaseId([5; 32]);
 const DEVICE: DeviceKey = DeviceKey([2; 32]);
 const GROUP: ChunkGroup = ChunkGroup([3; 32]);
 const OTHER_GROUP: ChunkGroup = ChunkGroup([4; 32]);
