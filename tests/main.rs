@@ -14,6 +14,7 @@ mod bad_input;
 mod bundles;
 mod consult;
 mod environment;
+mod gate;
 mod reader;
 mod recall;
 mod sample_cards;
