@@ -14,6 +14,7 @@ mod bad_input;
 mod bundles;
 mod consult;
 mod environment;
+mod forks;
 mod gate;
 mod reader;
 mod recall;

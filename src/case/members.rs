@@ -198,6 +198,13 @@ impl<'h> Membership<'h> {
         Some((identity, role, certificate))
     }
 
+    /// Whether a device was put out of the case, with its person or alone. A fork by itself puts out nothing that was
+    /// said without knowing of it.
+    pub fn is_out(&self, device: &DeviceKey) -> bool {
+        let Some(identity) = self.history.identity_of(*device) else { return false };
+        self.now.role(&identity).is_none() || !self.now.has_device(&identity, device)
+    }
+
     /// Devices to which secrets are sealed now.
     pub fn reading_devices(&self) -> BTreeMap<DeviceKey, &'h DeviceCertificate> {
         self.members().into_values().filter(|member| member.role.reads()).flat_map(|member| member.devices).collect()

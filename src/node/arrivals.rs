@@ -145,14 +145,14 @@ impl Node {
         }
     }
 
-    /// The id of an entry whose device is not current in the case and which is not here yet.
+    /// The id of an entry whose device was put out of the case and which is not here yet. What a forked device wrote is
+    /// taken like any other: it counts wherever it is, so everybody must end up with it, in whatever order it came.
     fn outsiders_entry(&self, case: CaseId, bytes: &[u8]) -> Option<EntryId> {
         let room = &self.rooms.get(&case)?.room;
         let parsed = ParsedEntry::parse(bytes).ok()?;
         let entry = parsed.entry();
         let device = entry.header.device;
-        let known_device = room.history().identity_of(device).is_some();
-        let gone = known_device && room.membership().current_device(&device).is_none();
+        let gone = room.membership().is_out(&device);
         let proves_fork = room.history().last_of(device).any(|last| {
             let last = &room.history()[last].entry;
             last.header.sequence >= entry.header.sequence && last.id != entry.id

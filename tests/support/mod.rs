@@ -112,6 +112,14 @@ impl Person {
         .await;
     }
 
+    /// What somebody has who copies the home of a stopped node: the same device a second time.
+    pub fn copied(&self) -> Self {
+        assert!(self.node.is_none(), "a running home is not copied");
+        let copy = Self { folder: TempDir::new().unwrap(), options: self.options.clone(), node: None };
+        copy_folder(&self.home(), &copy.home());
+        copy
+    }
+
     /// The secrets of a home, opened as its node opens them.
     pub fn vault(&self) -> Vault {
         let file = std::fs::read(self.home().join("vault")).unwrap();
@@ -265,6 +273,20 @@ pub fn stored_entry(case: CaseId, bytes: Vec<u8>) -> StoredEntry {
 /// Waits for what must happen.
 pub async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("took too long")
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for item in std::fs::read_dir(from).unwrap() {
+        let item = item.unwrap();
+        let copy = to.join(item.file_name());
+        if item.file_type().unwrap().is_dir() {
+            copy_folder(&item.path(), &copy);
+        } else {
+            std::fs::copy(item.path(), copy).unwrap();
+        }
+    }
 }
 
 impl UnderWay {

@@ -121,6 +121,7 @@ fn the_removed_read_what_was_before_and_nothing_after() {
     let mut at_reader = at_owner.for_device(&cast.reader.author(0));
     at_owner.change(&owner, vec![Change::Remove { identity: cast.reader.identity() }], &mut cast.rng).unwrap();
     at_owner.say(&owner, "after", &mut cast.rng).unwrap();
+    assert!(at_owner.room.membership().is_out(&cast.reader.author(0).certificate.device()));
     // Handed every byte, she still cannot open what came after.
     at_reader.take_from(&at_owner, &cast.reader.author(0));
     assert_eq!(at_reader.texts(), ["before"]);
@@ -292,6 +293,8 @@ fn a_revoked_device_is_sealed_to_no_more_and_its_unaware_entries_do_not_count() 
     at_lost.say(&lost, "the thief writes", &mut cast.rng).unwrap();
     at_kept.take_from(&at_lost, &kept);
     assert!(at_kept.texts().is_empty());
+    let (lost_device, kept_device) = (lost.certificate.device(), kept.certificate.device());
+    assert!(at_kept.room.membership().is_out(&lost_device) && !at_kept.room.membership().is_out(&kept_device));
     at_kept.say(&kept, "among ourselves", &mut cast.rng).unwrap();
     at_lost.take_from(&at_kept, &lost);
     assert_eq!(at_lost.room.state().unreadable, 2);

@@ -54,6 +54,7 @@ fn from_the_proof_on_the_device_counts_as_revoked() {
     world.at_owner.take_from(&world.at_second, &owner);
     let device = author.certificate.device();
     assert!(world.at_owner.room.membership().current_device(&device).is_none());
+    assert!(!world.at_owner.room.membership().is_out(&device), "what it said unaware is still taken");
     // What it writes knowing both branches does not count.
     let mut at_reader = world.at_owner.for_device(&author);
     assert_eq!(at_reader.say(&author, "sorry", &mut world.rng), Err(WriteError::Forked));
