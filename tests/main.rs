@@ -23,6 +23,7 @@ mod samples;
 mod secrets;
 mod series;
 mod support;
+mod tampering;
 mod vectors;
 
 #[test]

@@ -196,7 +196,7 @@ impl Node {
 
     /// A peer speaks of a case that is not here: taken as an invitation if a colleague of mine sends it.
     pub fn offered(&mut self, peer: DeviceKey, case: CaseId) -> Option<SyncEvent> {
-        if self.rooms.get(&case).is_some() {
+        if self.rooms.get(&case).is_some() || self.rooms.is_damaged(&case) {
             return None;
         }
         let identity = self.link.as_ref()?.connected().get(&peer)?.identity;

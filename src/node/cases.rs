@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::api::{CaseEdit, CaseNew, Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
 use super::library::{self, Origin, sentence};
-use super::rooms::{ACCEPTED, Answered, OpenCase, put_written};
+use super::rooms::{ACCEPTED, Answered, OpenCase, damaged, put_written};
 use crate::case::access::{Change, Role};
 use crate::case::content::{
     CaseChange, Content, ContentError, MembersNote, Message, PersonNote, Status, StudyAdded, StudyRole, StudyWithdrawn,
@@ -424,12 +424,19 @@ impl Node {
 
     /// The case a person typed: an id, a prefix, or the spoken name.
     pub fn find_case(&self, typed: &str) -> Result<CaseId, Failure> {
+        let case = self.find_stored_case(typed)?;
+        if self.rooms.is_damaged(&case) { Err(damaged(case)) } else { Ok(case) }
+    }
+
+    /// The same, though its stored history may not hold.
+    pub fn find_stored_case(&self, typed: &str) -> Result<CaseId, Failure> {
         let prefix = IdPrefix::parse(typed);
         let fits = |case: &CaseId| match &prefix {
             Some(prefix) => prefix.matches(CaseId::LETTER, case.as_bytes()),
             None => is_spoken_name(case, typed),
         };
-        let found: Vec<CaseId> = self.rooms.ids().into_iter().filter(fits).collect();
+        let found: Vec<CaseId> =
+            self.rooms.ids().into_iter().chain(self.rooms.damaged().iter().copied()).filter(fits).collect();
         match found.as_slice() {
             [case] => Ok(*case),
             [] => Err(Failure::new(FailureCode::NotFound, format!("There is no case {} here.", shown(typed)))

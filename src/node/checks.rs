@@ -11,7 +11,10 @@ impl Node {
     /// Checks a case's whole history again, from its stored bytes; `all` checks every case and every stored chunk.
     pub fn verify(&mut self, what: &str) -> Result<Reply, Failure> {
         let store = std::sync::Arc::clone(self.store()?);
-        let cases = if what == "all" { self.rooms.ids() } else { vec![self.find_case(what)?] };
+        let cases = match what {
+            "all" => self.rooms.ids().into_iter().chain(self.rooms.damaged().iter().copied()).collect(),
+            what => vec![self.find_stored_case(what)?],
+        };
         let (mut entries, mut chunks, mut problems) = (0, 0, Vec::new());
         for case in &cases {
             let stored = store.entries(*case).map_err(store_failure)?;
@@ -23,7 +26,9 @@ impl Node {
             let verification = tokio::task::block_in_place(|| store.verify()).map_err(store_failure)?;
             chunks = verification.chunks;
             problems.extend(verification.problems.iter().map(ToString::to_string));
-        } else if let [case] = cases.as_slice() {
+        } else if let [case] = cases.as_slice()
+            && !self.rooms.is_damaged(case)
+        {
             let have = self.have(*case);
             chunks = have.chunks;
             let state = self.state(*case)?;
@@ -82,11 +87,12 @@ impl Node {
         });
         let store = std::sync::Arc::clone(self.store()?);
         let verification = tokio::task::block_in_place(|| store.verify()).map_err(store_failure)?;
+        let damaged = self.rooms.damaged().first().map(|case| super::rooms::damaged(*case).to_string());
         checks.push(Check {
             name: "disk".into(),
-            ok: verification.problems.is_empty(),
+            ok: verification.problems.is_empty() && damaged.is_none(),
             what: format!("{} entries and {} chunks verified", verification.entries, verification.chunks),
-            hint: verification.problems.first().map(ToString::to_string),
+            hint: damaged.or_else(|| verification.problems.first().map(ToString::to_string)),
         });
         let open = self.me()?;
         checks.push(Check {

@@ -4,7 +4,7 @@
 //! case's history, indexed for the sync machine. The caller then makes it durable, and only after that anybody is
 //! told. If it cannot be stored, the case is read from disk again, so memory never knows more than the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::api::{Failure, FailureCode};
@@ -40,6 +40,9 @@ pub(super) enum Answered {
 #[derive(Default)]
 pub(super) struct Rooms {
     cases: BTreeMap<CaseId, OpenCase>,
+    /// Cases whose stored history does not hold. Nothing of them is shown, written or taken, since what is written
+    /// upon half a history is a fork of one's own; the other cases go on.
+    damaged: BTreeSet<CaseId>,
     /// What the sync machine reads.
     pub logs: BTreeMap<CaseId, CaseLog>,
 }
@@ -60,20 +63,25 @@ impl Rooms {
     pub fn load(store: &Store) -> Result<Self, Failure> {
         let mut rooms = Self::default();
         for (case, _) in store.cases().map_err(store_failure)? {
-            rooms.reload(store, case)?;
+            match rooms.reload(store, case) {
+                Err(_) if rooms.is_damaged(&case) => {}
+                read => read?,
+            }
         }
         Ok(rooms)
     }
 
     /// Reads one case from the store again.
     pub fn reload(&mut self, store: &Store, case: CaseId) -> Result<(), Failure> {
-        let before = self.cases.remove(&case).map(|open| open.answered);
-        self.logs.remove(&case);
+        let before = self.cases.get(&case).map(|open| open.answered);
+        self.remove(&case);
         for entry in store.entries(case).map_err(store_failure)? {
             match self.take(case, &entry.bytes) {
                 Taken::New(_) | Taken::Known(_) => {}
                 Taken::MissingCause | Taken::Invalid(_) => {
                     tracing::error!(case = %case.short(), "a stored entry does not hold");
+                    self.remove(&case);
+                    self.damaged.insert(case);
                     return Err(damaged(case));
                 }
             }
@@ -120,6 +128,7 @@ impl Rooms {
         }
         let accepted = match self.cases.get_mut(&case) {
             Some(open) => open.room.accept(signed),
+            None if self.damaged.contains(&case) => return Taken::MissingCause,
             None => match Room::open(signed, []) {
                 Ok(room) => {
                     self.cases.insert(case, OpenCase { room, answered: Answered::Offered, state: None });
@@ -191,11 +200,21 @@ impl Rooms {
     pub fn remove(&mut self, case: &CaseId) {
         self.cases.remove(case);
         self.logs.remove(case);
+        self.damaged.remove(case);
     }
 
     /// Every case, those that are only offered too.
     pub fn iter(&self) -> impl Iterator<Item = (&CaseId, &OpenCase)> {
         self.cases.iter()
+    }
+
+    /// Cases whose stored history does not hold.
+    pub fn damaged(&self) -> &BTreeSet<CaseId> {
+        &self.damaged
+    }
+
+    pub fn is_damaged(&self, case: &CaseId) -> bool {
+        self.damaged.contains(case)
     }
 
     /// The cases the person is in or invited to.
@@ -247,7 +266,7 @@ fn invalid(error: &EntryError) -> String {
     error.to_string()
 }
 
-fn damaged(case: CaseId) -> Failure {
+pub(super) fn damaged(case: CaseId) -> Failure {
     Failure::new(FailureCode::Damaged, format!("The stored history of case {} is damaged.", case.short()))
-        .hint("`overread verify` names what is damaged. Purge the case and let a colleague's node send it again.")
+        .hint("`overread verify CASE` names what is damaged. `overread case purge CASE` deletes what is here; a colleague's node then sends it again.")
 }

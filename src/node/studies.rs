@@ -284,7 +284,7 @@ impl Node {
 
     /// Deletes a case from this home: entries, and pixels no other case or import needs.
     pub async fn case_purge(&mut self, typed: &str) -> Result<Reply, Failure> {
-        let case = self.find_case(typed)?;
+        let case = self.find_stored_case(typed)?;
         let state = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state);
         let studies: Vec<StudyId> =
             state.iter().flat_map(|state| &state.shared.studies).map(|study| study.study).collect();

@@ -26,7 +26,8 @@ impl Node {
         for case in self.rooms.ids() {
             cases.push(self.case_summary(case)?);
         }
-        cases.sort_by_key(|case| (case.status != "open", urgency_rank(&case.urgency), case.due.clone()));
+        cases.extend(self.rooms.damaged().iter().map(damaged_summary));
+        cases.sort_by_key(|case| (case.status == "closed", urgency_rank(&case.urgency), case.due.clone()));
         Ok(Reply::Cases { cases })
     }
 
@@ -323,6 +324,26 @@ pub(super) fn urgency_word(urgency: Urgency) -> &'static str {
         Urgency::Stat => "stat",
         Urgency::Urgent => "urgent",
         Urgency::Routine => "routine",
+    }
+}
+
+/// All that can be said of a case whose stored history does not hold.
+fn damaged_summary(case: &CaseId) -> CaseSummary {
+    CaseSummary {
+        id: case.to_string(),
+        spoken: spoken_name(case),
+        question: String::new(),
+        urgency: String::new(),
+        status: "damaged".into(),
+        role: String::new(),
+        standing: String::new(),
+        due: None,
+        members: 0,
+        opinions: 0,
+        messages: 0,
+        chunks_have: 0,
+        chunks_total: 0,
+        not_sent: false,
     }
 }
 
