@@ -4,13 +4,15 @@
 //! it, and goes on with what is whole.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use overread::case::entry::SignedEntry;
-use overread::encoding::id::base32;
-use overread::node::api::{Failure, FailureCode, Request};
+use overread::encoding::id::{ChunkId, base32};
+use overread::node::api::{Failure, FailureCode, PixelValues, Request};
+use overread::node::library;
 use overread::store::Batch;
 
-use crate::support::{Person, case_id, pair, said, stored_entry};
+use crate::support::{Person, case_id, pair, said, stored_entry, write_ct};
 
 fn flipped(bytes: &[u8], position: usize) -> Vec<u8> {
     let mut flipped = bytes.to_vec();
@@ -27,6 +29,131 @@ async fn verify(person: &Person, what: &str) -> (bool, Vec<String>) {
     let report = person.json(Request::Verify { what: what.into() }).await;
     let problems = report["problems"].as_array().unwrap().iter();
     (report["ok"] == true, problems.map(|problem| problem.as_str().unwrap().to_owned()).collect())
+}
+
+/// Imports some slices of the synthetic CT.
+async fn imported(person: &Person, slices: u32) -> String {
+    let folder = tempfile::TempDir::new().unwrap();
+    person.import(write_ct(folder.path(), 7, slices)).await
+}
+
+/// A chunk's record in a segment file: magic, name, length, sealed bytes (store/segment.rs).
+struct Record {
+    path: PathBuf,
+    offset: usize,
+    id: ChunkId,
+    bytes: usize,
+}
+
+const HEADER_BYTES: usize = 40;
+
+/// All records of a home's segments.
+fn records(home: &Path) -> Vec<Record> {
+    let mut records = Vec::new();
+    for group in fs::read_dir(home.join("chunks")).unwrap() {
+        for segment in fs::read_dir(group.unwrap().path()).unwrap() {
+            let path = segment.unwrap().path();
+            let file = fs::read(&path).unwrap();
+            let mut offset = 0;
+            while offset < file.len() {
+                let header = &file[offset..offset + HEADER_BYTES];
+                assert_eq!(&header[..4], b"OCK1");
+                let bytes = u32::from_le_bytes(header[36..].try_into().unwrap()) as usize;
+                let id = ChunkId(header[4..36].try_into().unwrap());
+                records.push(Record { path: path.clone(), offset, id, bytes });
+                offset += HEADER_BYTES + bytes;
+            }
+        }
+    }
+    records
+}
+
+impl Record {
+    /// Flips the bit of a place counted from the record's beginning; twice is as if never.
+    fn flip(&self, place: usize) {
+        let file = fs::read(&self.path).unwrap();
+        fs::write(&self.path, flipped(&file, self.offset + place)).unwrap();
+    }
+
+    /// Places in every part of the record.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        let sealed = (0..4).map(|quarter| HEADER_BYTES + quarter * (self.bytes / 4));
+        [0, 3, 4, 35, 36, 37, 38, 39].into_iter().chain(sealed).chain([HEADER_BYTES + self.bytes - 1])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_with_one_flipped_bit_is_named_and_neither_opened_nor_given_on() {
+    let mut anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let mut ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&anna, &ben).await;
+    let study = imported(&anna, 2).await;
+    let case = anna.founds("Metastasis or cyst?", &[&study], &["Okafor"]).await;
+    let detail = anna.json(Request::StudyShow { study: study.clone(), identity: false }).await;
+    let uids: Vec<String> = serde_json::from_value(detail["series_list"][0]["sop_instance_uids"].clone()).unwrap();
+    anna.stop().await;
+    let pages: Vec<ChunkId> = {
+        let studies = library::load_all(&anna.store()).unwrap();
+        studies[0].head.series.iter().flat_map(library::page_chunks).collect()
+    };
+    let (pages, images): (Vec<_>, Vec<_>) =
+        records(&anna.home()).into_iter().partition(|record| pages.contains(&record.id));
+    assert_eq!((pages.len(), images.len()), (1, 2));
+    anna.start().await;
+    assert_eq!(verify(&anna, "all").await, (true, Vec::new()));
+
+    for record in images.iter().chain(&pages) {
+        for place in record.places() {
+            record.flip(place);
+            let (ok, problems) = verify(&anna, "all").await;
+            let name = &base32(&record.id.0)[..8];
+            assert!(!ok && problems.len() == 1 && problems[0].contains(name), "{place} of {name}: {problems:?}");
+            record.flip(place);
+        }
+    }
+    // A damaged image: the case names it, it does not open, its neighbour does.
+    images[0].flip(HEADER_BYTES + 9);
+    let (ok, problems) = verify(&anna, &case).await;
+    let damaged: Vec<&String> = uids.iter().filter(|uid| problems.iter().any(|p| p.contains(*uid))).collect();
+    assert!(!ok && problems.len() == 1 && damaged.len() == 1, "{problems:?}");
+    for uid in &uids {
+        let image = Request::StudyImage {
+            study: study.clone(),
+            sop_instance_uid: uid.clone(),
+            frame: 1,
+            values: PixelValues::Stored,
+            window: None,
+        };
+        if uid == damaged[0] {
+            let failure = fails(&anna, image).await;
+            assert_eq!(failure.code, FailureCode::Damaged, "{failure}");
+        } else {
+            assert_eq!(anna.json(image).await["rows"], 512);
+        }
+    }
+    let export = Request::StudyExport { study: study.clone(), directory: anna.home().join("exported") };
+    assert_eq!(fails(&anna, export).await.code, FailureCode::Damaged);
+    // A colleague gets all but that one.
+    ben.accepts(&case).await;
+    ben.until(Request::CaseShow { case: case.clone() }, |shown| shown["studies"][0]["chunks_have"] == 2).await;
+    let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+    assert_eq!(ben.begin(fetch.clone(), 1).await.end().await.unwrap_err().code, FailureCode::NotReached);
+    assert_eq!(verify(&ben, "all").await, (true, Vec::new()));
+    // She is not asked again for what she said is not there; a new session asks anew.
+    images[0].flip(HEADER_BYTES + 9);
+    ben.stop().await;
+    ben.start().await;
+    assert_eq!(ben.json_within(fetch.clone(), 30).await["complete"], true);
+
+    // A damaged page of the manifest: the case says so too, though nothing of its images can be named.
+    pages[0].flip(HEADER_BYTES + 9);
+    let (ok, problems) = verify(&anna, &case).await;
+    assert!(!ok && problems.len() == 1 && problems[0].contains("manifest page 1"), "{problems:?}");
+    // Who holds a damaged image or page gets it again from who has it whole.
+    images[0].flip(HEADER_BYTES + 9);
+    assert_eq!(anna.json_within(fetch, 30).await["complete"], true);
+    assert_eq!(verify(&anna, &case).await, (true, Vec::new()));
+    assert_eq!(verify(&anna, "all").await, (true, Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

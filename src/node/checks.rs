@@ -3,9 +3,13 @@
 use super::api::{Check, Failure, FailureCode, Reply};
 use super::core::Node;
 use super::home::store_failure;
+use super::library;
 use crate::case::entry::SignedEntry;
 use crate::case::room::Room;
-use crate::encoding::id::{CaseId, base32};
+use crate::case::state::CaseState;
+use crate::encoding::id::{CaseId, ChunkId, StudyId, base32};
+use crate::study::export::open_instance;
+use crate::study::manifest::{StudyHead, open_page};
 
 impl Node {
     /// Checks a case's whole history again, from its stored bytes; `all` checks every case and every stored chunk.
@@ -40,24 +44,23 @@ impl Node {
         Ok(Reply::VerifyReport { ok: problems.is_empty(), entries, chunks, problems, state_hash })
     }
 
-    /// Opens every instance of a study that is here and compares its plain hash.
-    fn study_problems(
-        &self,
-        case: CaseId,
-        study: crate::encoding::id::StudyId,
-        head: &crate::study::manifest::StudyHead,
-        state: &crate::case::state::CaseState,
-    ) -> Vec<String> {
+    /// Opens every page of a study's manifest and every instance that is here, and compares their hashes.
+    fn study_problems(&self, case: CaseId, study: StudyId, head: &StudyHead, state: &CaseState) -> Vec<String> {
         let (Some(key), Ok(store)) = (state.study_keys.get(&study), self.store()) else { return Vec::new() };
+        let is_here = |chunks: &[ChunkId]| store.missing(chunks).is_ok_and(|missing| missing.is_empty());
         let mut problems = Vec::new();
-        for instance in self.studies.instances(head, key, store).iter().flatten() {
-            let here = store.missing(&instance.object.chunks).is_ok_and(|missing| missing.is_empty());
-            if !here {
-                continue;
+        for series in &head.series {
+            for (page, number) in series.pages.iter().zip(1..).filter(|(page, _)| is_here(&page.chunks)) {
+                if let Err(why) = library::opened(store, |fetch| open_page(key, page, fetch)) {
+                    problems.push(format!("{} {} manifest page {number}: {why}", case.short(), series.series));
+                }
             }
-            let fetch = |chunk: &crate::encoding::id::ChunkId| store.read_chunk(*chunk).ok().flatten();
-            if let Err(error) = crate::study::export::open_instance(key, instance, fetch) {
-                problems.push(format!("{} {}: {error}", case.short(), instance.sop_instance));
+        }
+        for instance in self.studies.instances(head, key, store).iter().flatten() {
+            if is_here(&instance.object.chunks)
+                && let Err(why) = library::opened(store, |fetch| open_instance(key, instance, fetch))
+            {
+                problems.push(format!("{} {}: {why}", case.short(), instance.sop_instance));
             }
         }
         problems

@@ -252,7 +252,7 @@ pub(super) fn store_failure(error: StoreError) -> Failure {
         StoreError::Home(error) => home_failure("The store failed", error),
         StoreError::Locked => Failure::new(FailureCode::Locked, "The node is locked.").hint("Give the passphrase."),
         StoreError::DamagedChunk { .. } => Failure::new(FailureCode::Damaged, format!("{error}"))
-            .hint("`overread verify` lists everything that is damaged; `overread fetch CASE` gets it again."),
+            .hint("`overread verify all` lists everything that is damaged; `overread fetch CASE` gets it again."),
         StoreError::NewerFormat { .. } => {
             Failure::new(FailureCode::Failed, sentence(&error)).hint("Use the newer version of the program.")
         }

@@ -11,14 +11,15 @@ use super::api::{Answer, Event, Failure, FailureCode, Progress, Reply};
 use super::core::{Node, Step, Task, now};
 use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
-use super::library::{self, LocalStudy, chunk_group};
+use super::library::{self, LocalStudy, OpenFailure, chunk_group};
 use super::rooms::Answered;
 use crate::case::content::{Content, Receipt};
 use crate::encoding::id::{CaseId, ChunkId, StudyId};
 use crate::seal::chunk::StudyKey;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Store, StoreError};
+use crate::study::export::{ExportError, open_instance};
 use crate::study::manifest::{InstanceEntry, StudyHead, open_page};
-use crate::study::object::ObjectRef;
+use crate::study::object::{ObjectError, ObjectRef};
 use crate::sync::event::Event as SyncEvent;
 use crate::sync::message::Class;
 
@@ -453,10 +454,16 @@ impl Node {
             Failure::new(FailureCode::NotFound, format!("There is no image {sop_instance_uid} in the study."))
                 .hint("`overread study show STUDY` lists the images.")
         })?;
-        let fetch = |chunk: &ChunkId| store.read_chunk(*chunk).ok().flatten();
-        crate::study::export::open_instance(&key, instance, fetch).map_err(|error| {
-            Failure::new(FailureCode::NotFound, format!("The image is not here whole: {error}"))
-                .hint("`overread fetch CASE` gets what is missing.")
+        library::opened(&store, |fetch| open_instance(&key, instance, fetch)).map_err(|error| match error {
+            OpenFailure::Store(error) => store_failure(error),
+            OpenFailure::Content(ExportError::Object(ObjectError::Missing { .. })) => {
+                Failure::new(FailureCode::NotFound, "The image is not here whole yet.")
+                    .hint("`overread fetch CASE` gets what is missing.")
+            }
+            OpenFailure::Content(error) => {
+                Failure::new(FailureCode::Damaged, format!("The image does not open: {error}."))
+                    .hint("`overread verify all` lists everything that is damaged.")
+            }
         })
     }
 
@@ -469,6 +476,7 @@ impl Node {
         task: Task,
     ) -> Result<Step, Failure> {
         let case = self.open_case(typed).await?;
+        self.forget_damaged(case).await?;
         let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else {
             return Err(Failure::new(FailureCode::NotFound, "The case is gone."));
         };
@@ -506,6 +514,31 @@ impl Node {
         self.waiters.push(waiter);
         self.serve_waiters().await;
         Ok(Step::Later)
+    }
+
+    /// Makes a case's damaged chunks missing again, so that they are asked for. All chunks are read for that, so only
+    /// where none is known to be missing.
+    async fn forget_damaged(&mut self, case: CaseId) -> Result<(), Failure> {
+        let here = self.studies.arriving.iter().filter(|((of, _), study)| *of == case && !study.withdrawn);
+        let here: Vec<&Arriving> = here.map(|(_, study)| study).collect();
+        if here.iter().any(|study| !study.missing.is_empty()) {
+            return Ok(());
+        }
+        let store = Arc::clone(self.store()?);
+        let is_damaged = |id: &ChunkId| matches!(store.read_chunk(*id), Err(StoreError::DamagedChunk { .. }));
+        let damaged: Vec<ChunkId> = tokio::task::block_in_place(|| {
+            here.iter().flat_map(|study| &study.chunks).filter(|id| is_damaged(id)).copied().collect()
+        });
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for id in damaged {
+            batch.forget_chunk(id);
+        }
+        self.commit(batch).await?;
+        self.want_everything().await;
+        Ok(())
     }
 
     /// How much of a case's current studies is here.

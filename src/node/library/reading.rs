@@ -11,7 +11,7 @@ use crate::encoding::id::{ChunkId, StudyId};
 use crate::encoding::text::shown;
 use crate::node::api::{Failure, FailureCode, SeriesView, StudyDetail, StudyView};
 use crate::seal::chunk::StudyKey;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::study::export::{ExportError, export as export_files};
 use crate::study::manifest::{InstanceEntry, SeriesHead, StudyHead, open_page};
 use crate::study::object::ObjectError;
@@ -137,6 +137,32 @@ pub(super) fn gap_words(gaps: Gaps, images: usize) -> Option<String> {
     (!gaps.is_complete()).then(|| gaps.to_string())
 }
 
+/// Why something did not open out of the store's chunks.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenFailure<E: std::error::Error> {
+    /// What is missing may come; what is damaged does not mend itself.
+    #[error(transparent)]
+    Store(StoreError),
+    #[error(transparent)]
+    Content(E),
+}
+
+/// Opens something out of the store's chunks. To what opens it, a chunk that is damaged and one that has not arrived
+/// look the same; here the damaged one is told.
+pub fn opened<T, E: std::error::Error>(
+    store: &Store,
+    open: impl FnOnce(&mut dyn FnMut(&ChunkId) -> Option<Vec<u8>>) -> Result<T, E>,
+) -> Result<T, OpenFailure<E>> {
+    let mut failed = None;
+    let opened = open(&mut |id| {
+        store.read_chunk(*id).unwrap_or_else(|error| {
+            failed.get_or_insert(error);
+            None
+        })
+    });
+    opened.map_err(|error| failed.map_or(OpenFailure::Content(error), OpenFailure::Store))
+}
+
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Export {
@@ -168,14 +194,16 @@ pub fn export(
     let total = series.iter().flatten().map(|entry| entry.object.packed_bytes).sum();
     let meter = Meter::new("export", total, control);
     let done = Cell::new(0);
-    let exported = export_files(key, &series, folder, |id| {
-        if control.is_cancelled() {
-            return None;
-        }
-        let chunk = store.read_chunk(*id).ok().flatten()?;
-        done.set(done.get() + chunk.len() as u64);
-        meter.at(done.get());
-        Some(chunk)
+    let exported = opened(store, |fetch| {
+        export_files(key, &series, folder, |id| {
+            if control.is_cancelled() {
+                return None;
+            }
+            let chunk = fetch(id)?;
+            done.set(done.get() + chunk.len() as u64);
+            meter.at(done.get());
+            Some(chunk)
+        })
     });
     match exported {
         Ok(exported) => Ok(Export {
@@ -185,7 +213,8 @@ pub fn export(
         }),
         Err(_) if control.is_cancelled() => Err(Failure::new(FailureCode::Interrupted, "The export was stopped.")
             .hint("The files written so far are whole. Export again into a new folder.")),
-        Err(error) => Err(export_failure(&error)),
+        Err(OpenFailure::Store(error)) => Err(store_failure(error)),
+        Err(OpenFailure::Content(error)) => Err(export_failure(&error)),
     }
 }
 
