@@ -1,18 +1,22 @@
 //! One flipped bit: named, refused, and harmless to everything beside it.
 //!
-//! Homes made by real nodes are damaged on disk. Each time the program says what is wrong, takes and opens nothing of
-//! it, and goes on with what is whole.
+//! Homes made by real nodes are damaged on disk, and a member's device hands a node what was changed on the way. Each
+//! time the program says what is wrong, takes and opens nothing of it, and goes on with what is whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use overread::case::entry::SignedEntry;
 use overread::encoding::id::{ChunkId, base32};
+use overread::identity::card::Card;
+use overread::identity::vault::{Vault, VaultError};
 use overread::node::api::{Failure, FailureCode, PixelValues, Request};
 use overread::node::library;
 use overread::store::Batch;
+use overread::sync::message::{Chunk, Entries, List, Message};
 
-use crate::support::{Person, case_id, pair, said, stored_entry, write_ct};
+use crate::support::tap::Tap;
+use crate::support::{PASSPHRASE, Person, case_id, pair, said, stored_entry, write_ct};
 
 fn flipped(bytes: &[u8], position: usize) -> Vec<u8> {
     let mut flipped = bytes.to_vec();
@@ -35,6 +39,69 @@ async fn verify(person: &Person, what: &str) -> (bool, Vec<String>) {
 async fn imported(person: &Person, slices: u32) -> String {
     let folder = tempfile::TempDir::new().unwrap();
     person.import(write_ct(folder.path(), 7, slices)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_with_one_flipped_bit_is_named_as_damaged_and_opens_nothing() {
+    let mut anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    anna.stop().await;
+    let path = anna.home().join("vault");
+    let file = fs::read(&path).unwrap();
+    for position in 0..file.len() {
+        let error = Vault::open(&flipped(&file, position), &PASSPHRASE.into()).err();
+        assert!(matches!(error, Some(VaultError::NoVault | VaultError::Damaged)), "byte {position}: {error:?}");
+    }
+    for position in [0, file.len() / 3, file.len() / 2, file.len() - 1] {
+        fs::write(&path, flipped(&file, position)).unwrap();
+        anna.start_locked();
+        let failure = fails(&anna, Request::CardShow { who: None }).await;
+        assert_eq!((failure.code, failure.code.exit_code()), (FailureCode::Damaged, 1), "byte {position}: {failure}");
+        assert!(failure.what.starts_with("The vault cannot be opened: "), "byte {position}: {failure}");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("vault recover")));
+        anna.stop().await;
+    }
+    fs::write(&path, &file).unwrap();
+    anna.start().await;
+    assert_eq!(anna.json(Request::CardShow { who: None }).await["name"], "Dr. Anna Weiss");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_with_one_flipped_bit_is_refused_by_its_name_or_says_the_very_same() {
+    let anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    let text = fs::read(ben.card_file().await).unwrap();
+    let card = ben.card().await;
+    // Lines above the first dashes are for people, and nothing is read of them.
+    let begin = text.windows(5).position(|five| five == b"-----").unwrap();
+    let mut same = 0;
+    for position in begin..text.len() {
+        let altered = flipped(&text, position);
+        let Ok(altered) = String::from_utf8(altered) else { continue };
+        match Card::from_text(&altered) {
+            Ok(read) => {
+                assert_eq!(read, card, "byte {position}");
+                same += 1;
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+    assert!(same < 100, "only a line's end may change without a loss: {same}");
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("okafor.card");
+    let positions = (begin..text.len()).step_by(97).chain([begin, text.len() - 3]);
+    let wrong: Vec<usize> = positions.filter(|position| !text[*position].is_ascii_whitespace()).collect();
+    for position in wrong {
+        fs::write(&path, flipped(&text, position)).unwrap();
+        let failure = fails(&anna, Request::CardAdd { paths: vec![path.clone()], at: Vec::new() }).await;
+        assert_eq!((failure.code, failure.code.exit_code()), (FailureCode::Untrusted, 5), "byte {position}: {failure}");
+        assert!(failure.what.contains("okafor.card is no usable card"), "byte {position}: {failure}");
+    }
+    // In a folder of cards the bad one is named and the others are taken.
+    fs::copy(ben.card_file().await, folder.path().join("whole.card")).unwrap();
+    let added = anna.json(Request::CardAdd { paths: vec![folder.path().to_owned()], at: Vec::new() }).await;
+    assert_eq!(added["added"][0]["name"], "Dr. Ben Okafor", "{added}");
+    assert!(added["refused"][0]["path"].as_str().unwrap().ends_with("okafor.card"), "{added}");
 }
 
 /// A chunk's record in a segment file: magic, name, length, sealed bytes (store/segment.rs).
@@ -235,4 +302,89 @@ async fn a_stored_entry_with_one_flipped_bit_is_named_and_shuts_no_other_case() 
     assert_eq!((said(&there), there["forks"].as_array().unwrap().len()), (vec!["one", "two", "three"], 0));
     assert_eq!(said(&anna.shown(&other).await), ["goes on", "goes on"]);
     assert_eq!(verify(&anna, "all").await, (true, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_who_hands_on_changed_replayed_or_foreign_entries_changes_nothing() {
+    let anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let mut ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&anna, &ben).await;
+    let case = anna.founds("Metastasis or cyst?", &[], &["Okafor"]).await;
+    let other = anna.founds("Something else?", &[], &["Okafor"]).await;
+    anna.say(&other, "in the other case").await;
+    ben.hears(&other, "in the other case").await;
+    ben.say(&case, "delivered").await;
+    anna.hears(&case, "delivered").await;
+    ben.stop().await;
+    let (mut following, _) = anna.follow().await;
+    let id = case_id(&case);
+    let all = |case: &str| -> Vec<Vec<u8>> {
+        ben.store().entries(case_id(case)).unwrap().into_iter().map(|entry| entry.bytes).collect()
+    };
+    let (mine, foreign) = (all(&case), all(&other));
+    let before = anna.shown(&case).await;
+    let hand = async |entries: Vec<Vec<u8>>| {
+        let mut tap = Tap::of(&ben, &anna).await;
+        tap.shares(id).await;
+        let entries = List(entries.into_iter().map(Into::into).collect());
+        tap.say(Message::Entries(Entries { case: id, entries })).await;
+        tap
+    };
+    let last = mine.last().unwrap();
+    for position in (0..last.len()).step_by(last.len() / 5) {
+        let tap = hand(vec![flipped(last, position)]).await;
+        following.happens("refused: it sent an entry that does not hold").await;
+        tap.end().await;
+    }
+    for entry in [&foreign[0], foreign.last().unwrap()] {
+        let tap = hand(vec![entry.clone()]).await;
+        following.happens("refused: it sent an entry that does not hold").await;
+        tap.end().await;
+    }
+    // What is whole and known may come as often as it likes.
+    let mut tap = hand([mine.clone(), mine.clone()].concat()).await;
+    tap.hears(|message| matches!(message, Message::Ack(ack) if ack.case == id && ack.taken > 0).then_some(())).await;
+    tap.end().await;
+    let after = anna.shown(&case).await;
+    assert_eq!((&before["state_hash"], &before["entries"]), (&after["state_hash"], &after["entries"]));
+    assert_eq!(verify(&anna, "all").await, (true, Vec::new()));
+    ben.start().await;
+    ben.say(&case, "goes on").await;
+    anna.hears(&case, "goes on").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_changed_on_the_way_is_refused_and_comes_from_who_has_it_whole() {
+    let mut anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    let mut carl = Person::new("Dr. Carl Lund", "Lake Clinic").await;
+    pair(&anna, &ben).await;
+    pair(&anna, &carl).await;
+    let study = imported(&anna, 1).await;
+    let case = anna.founds("Metastasis or cyst?", &[&study], &["Okafor", "Lund"]).await;
+    let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+    assert_eq!(carl.json_within(fetch.clone(), 30).await["complete"], true);
+    carl.stop().await;
+    anna.stop().await;
+
+    // Anna's device, with a page of the manifest that is not what its name says.
+    ben.accepts(&case).await;
+    let (mut following, _) = ben.follow().await;
+    let mut tap = Tap::of(&anna, &ben).await;
+    tap.shares(case_id(&case)).await;
+    let asked = tap
+        .hears(|message| match message {
+            Message::ChunkRequest(request) => request.ids.0.first().copied(),
+            _ => None,
+        })
+        .await;
+    let bytes = flipped(&anna.store().read_chunk(asked).unwrap().unwrap(), 100);
+    tap.say(Message::Chunk(Chunk { case: case_id(&case), id: asked, bytes: bytes.into() })).await;
+    following.happens("refused: it sent a chunk whose bytes do not match the name").await;
+    assert_eq!(ben.shown(&case).await["studies"][0]["chunks_have"], 0);
+    tap.end().await;
+
+    carl.start().await;
+    assert_eq!(ben.json_within(fetch, 30).await["complete"], true);
+    assert_eq!(verify(&ben, &case).await, (true, Vec::new()));
 }

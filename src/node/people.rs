@@ -175,8 +175,9 @@ impl Node {
         if length > CARD_FILE_BYTES_MAX {
             return Err(unreadable(format!("it has {length} bytes, a card at most {CARD_FILE_BYTES_MAX}")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        let card = Card::from_text(&text).map_err(|error| {
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        // Bytes that are no text are damage on the way, not a file that is missing.
+        let card = Card::from_text(&String::from_utf8_lossy(&bytes)).map_err(|error| {
             Failure::new(FailureCode::Untrusted, format!("{} is no usable card: {error}", path.display()))
                 .hint("Ask your colleague to export it again: `overread card export F`.")
         })?;

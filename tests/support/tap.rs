@@ -14,7 +14,7 @@ use overread::identity::keys::{SigningSecret, TransportKey};
 use overread::net::{
     AdmittedPeer, HandshakeLimits, Lane, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents,
 };
-use overread::sync::message::{Hello, Message};
+use overread::sync::message::{Hello, List, Message};
 
 use super::{Person, within};
 
@@ -44,7 +44,8 @@ impl Tap {
     }
 
     pub async fn say(&self, message: Message) {
-        self.network.send(self.node, Lane::Control, message.into_frame().into_vec()).await.unwrap();
+        let lane = if matches!(message, Message::Chunk(_)) { Lane::Bulk } else { Lane::Control };
+        self.network.send(self.node, lane, message.into_frame().into_vec()).await.unwrap();
     }
 
     /// Listens until the node says the wanted thing.
@@ -67,6 +68,17 @@ impl Tap {
             }
         })
         .await
+    }
+
+    /// Shares a case with the node as a device that has exactly what the node has.
+    pub async fn shares(&mut self, case: CaseId) {
+        let digest = self
+            .hears(|message| match message {
+                Message::Digests(digests) => digests.0.iter().find(|digest| digest.case == case).cloned(),
+                _ => None,
+            })
+            .await;
+        self.say(Message::Digests(List(vec![digest]))).await;
     }
 
     /// Notes what has come in until now, and gives what of everything heard is about a case.
