@@ -13,6 +13,7 @@ mod addresses;
 mod bad_input;
 mod bundles;
 mod consult;
+mod crash;
 mod environment;
 mod forks;
 mod gate;

@@ -262,9 +262,9 @@ fn consult(consult: &Consult) -> Traces {
     let sessions = seen.iter().filter(|event| event["what"] == "connected").count();
     assert_eq!(sessions, 2, "one session, seen from both ends: {seen:?}");
     let kept: Vec<Vec<u8>> = [line, door.unwrap()].iter().flat_map(Proxy::kept).collect();
-    // What stands in the clear on every connection is there, so the line was heard.
+    // What stands in the clear on every connection is there, both ways, at the door too: the lines were heard.
     let hello = Search::new(&[Secret::text("negotiation", "/multistream/1.0.0")]);
-    assert!(kept.iter().all(|direction| hello.bytes(direction).len() == 1));
+    assert!(kept.iter().filter(|direction| !hello.bytes(direction).is_empty()).count() >= 4);
     let bytes = kept.iter().map(Vec::len).sum::<usize>();
     assert!(bytes as u64 > imported["studies"][0]["bytes_stored"].as_u64().unwrap(), "only {bytes} bytes were sent");
 

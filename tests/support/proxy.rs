@@ -14,11 +14,10 @@ pub struct Proxy {
 }
 
 struct Line {
-    to: Mutex<SocketAddr>,
+    to: SocketAddr,
     is_open: AtomicBool,
     /// Bytes a second back to who dialled; 0: as fast as it goes.
     rate: AtomicU64,
-    back_bytes: AtomicU64,
     /// All bytes, where they are kept: a direction of a connection each.
     kept: Option<Mutex<Vec<Vec<u8>>>>,
 }
@@ -36,28 +35,13 @@ impl Proxy {
 
     fn new(address: &str, kept: Option<Mutex<Vec<Vec<u8>>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Line {
-            to: Mutex::new(socket_address(address)),
-            is_open: AtomicBool::new(true),
-            rate: AtomicU64::new(0),
-            back_bytes: AtomicU64::new(0),
-            kept,
-        };
+        let line = Line { to: socket_address(address), is_open: AtomicBool::new(true), rate: AtomicU64::new(0), kept };
         let proxy = Self { at: listener.local_addr().unwrap(), line: Arc::new(line) };
         let line = Arc::clone(&proxy.line);
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                // A closed line, or nobody at its end: whoever dials sees the connection end.
-                if !line.is_open.load(Ordering::SeqCst) {
-                    continue;
-                }
-                let to = *line.to.lock().unwrap();
-                let Ok(far) = TcpStream::connect(to) else { continue };
-                let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
-                let there = Arc::clone(&line);
-                std::thread::spawn(move || there.pass(near, far, false));
-                let back = Arc::clone(&line);
-                std::thread::spawn(move || back.pass(far_again, near_again, true));
+                let line = Arc::clone(&line);
+                std::thread::spawn(move || line.connect(near));
             }
         });
         proxy
@@ -68,7 +52,7 @@ impl Proxy {
         format!("/ip4/{}/tcp/{}", self.at.ip(), self.at.port())
     }
 
-    /// Lets connections through, or ends them at once. Those that stand go on.
+    /// Lets connections through, or holds new ones back until it is opened. Those that stand go on.
     pub fn open(&self, is_open: bool) {
         self.line.is_open.store(is_open, Ordering::SeqCst);
     }
@@ -78,11 +62,6 @@ impl Proxy {
         self.line.rate.store(bytes_per_second, Ordering::SeqCst);
     }
 
-    /// Bytes that went back to who dialled.
-    pub fn back_bytes(&self) -> u64 {
-        self.line.back_bytes.load(Ordering::SeqCst)
-    }
-
     /// All that went over the line, a direction of a connection each.
     pub fn kept(&self) -> Vec<Vec<u8>> {
         self.line.kept.as_ref().unwrap().lock().unwrap().clone()
@@ -90,6 +69,18 @@ impl Proxy {
 }
 
 impl Line {
+    fn connect(self: Arc<Self>, near: TcpStream) {
+        while !self.is_open.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // With nobody at the far end, whoever dialled sees the connection end.
+        let Ok(far) = TcpStream::connect(self.to) else { return };
+        let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        let back = Arc::clone(&self);
+        std::thread::spawn(move || back.pass(far_again, near_again, true));
+        self.pass(near, far, false);
+    }
+
     fn pass(&self, mut from: TcpStream, mut to: TcpStream, is_back: bool) {
         let mut buffer = vec![0; 64 * 1024];
         let place = self.kept.as_ref().map(|kept| {
@@ -101,11 +92,9 @@ impl Line {
             if let Some((kept, place)) = self.kept.as_ref().zip(place) {
                 kept.lock().unwrap()[place].extend_from_slice(&buffer[..length]);
             }
-            if is_back {
-                self.back_bytes.fetch_add(length as u64, Ordering::SeqCst);
-                if let rate @ 1.. = self.rate.load(Ordering::SeqCst) {
-                    std::thread::sleep(Duration::from_secs_f64(length as f64 / rate as f64));
-                }
+            let rate = if is_back { self.rate.load(Ordering::SeqCst) } else { 0 };
+            if rate > 0 {
+                std::thread::sleep(Duration::from_secs_f64(length as f64 / rate as f64));
             }
             if to.write_all(&buffer[..length]).is_err() {
                 break;
