@@ -236,7 +236,7 @@ impl Colleague {
             wait_seconds: None,
         };
         let initialised = here.ask(envelope, &mut |_| None).await?.document();
-        here.close().await;
+        here.close(std::future::pending()).await;
         let program = std::env::current_exe().map_err(|error| failed("this program is not found", &error))?;
         let mut process = Command::new(program)
             .args(["--json", "--home"])

@@ -104,6 +104,7 @@ mod tests {
         use FailureCode::*;
         let table = [
             (Failed, 1),
+            (InUse, 1),
             (DiskFull, 1),
             (Damaged, 1),
             (WrongUse, 2),

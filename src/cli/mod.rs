@@ -200,7 +200,7 @@ async fn carry_out(
         () = interruption.happens() => Err(Interruption::failure()),
         ended = with_session(command, &mut session) => ended,
     };
-    let mut output = session.close().await;
+    let mut output = session.close(interruption.happens()).await;
     Ok(ended.unwrap_or_else(|failure| {
         output.failure(&failure);
         failure.code.exit_code()

@@ -64,10 +64,10 @@ impl Session {
         }
     }
 
-    /// Closes the client in order and gives the output back for a last word.
-    pub(super) async fn close(self) -> Output {
+    /// Closes the client in order and gives the output back for a last word. See [`Client::close`].
+    pub(super) async fn close(self, hurry: impl Future<Output = ()>) -> Output {
         match self.way {
-            Way::Node(client) => client.close().await,
+            Way::Node(client) => client.close(hurry).await,
             #[cfg(test)]
             Way::Scripted(_) => {}
         }

@@ -3,12 +3,13 @@
 //!
 //! Either way the home's lock decides who is the node; nobody else signs (design 5).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::api::{Answer, Envelope, Event, Failure, FailureCode, Reply, Request};
 use super::control;
@@ -17,8 +18,13 @@ use super::{Asked, NodeHandle, NodeOptions};
 /// Answers not yet taken by the client.
 pub(super) const ANSWERS_MAX: usize = 64;
 
+/// How often a home is looked at whose node is starting or ending.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// A way to ask a node.
 pub struct Client {
+    home: PathBuf,
+    options: NodeOptions,
     way: Way,
 }
 
@@ -33,22 +39,8 @@ impl Client {
     /// # Errors
     /// If another program holds the home and does not answer.
     pub async fn open(home: &Path, options: NodeOptions) -> Result<Self, Failure> {
-        if let Some(stream) = control::connect(home).await {
-            return Ok(Self::over(stream));
-        }
-        match NodeHandle::start(home, options) {
-            Ok(node) => Ok(Self { way: Way::Here(node) }),
-            // Another program may have become the node in this very moment.
-            Err(failure) => match control::connect_patiently(home).await {
-                Some(stream) => Ok(Self::over(stream)),
-                None => Err(failure),
-            },
-        }
-    }
-
-    fn over(stream: UnixStream) -> Self {
-        let (reader, writer) = stream.into_split();
-        Self { way: Way::Running { lines: BufReader::new(reader).lines(), writer } }
+        let way = Way::find(home, &options, Instant::now() + control::PATIENCE).await?;
+        Ok(Self { home: home.to_owned(), options, way })
     }
 
     /// Whether a node runs in another process.
@@ -63,11 +55,60 @@ impl Client {
         envelope: Envelope,
         on_event: &mut (dyn FnMut(Event) -> Option<Request> + Send),
     ) -> Result<Reply, Failure> {
-        match &mut self.way {
-            Way::Here(node) => {
+        // The node may be that of another command, which ends with it. Only looking is repeated: anything else may
+        // have been done.
+        if let Request::Status = envelope.request {
+            let deadline = Instant::now() + control::PATIENCE;
+            while Instant::now() < deadline {
+                if let Some(ended) = self.way.ask(&envelope, on_event).await {
+                    return ended;
+                }
+                self.way = Way::find(&self.home, &self.options, deadline).await?;
+            }
+        }
+        self.way.ask(&envelope, on_event).await.unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Ends a node of its own in good order; a running one goes on. So does its own for as long as other programs ask
+    /// it, unless `hurry` ends before.
+    pub async fn close(self, hurry: impl Future<Output = ()>) {
+        if let Way::Here(node) = self.way {
+            node.leave(hurry).await;
+        }
+    }
+}
+
+impl Way {
+    /// To the node that runs, or to one of this process. One that is just starting or ending is waited for.
+    async fn find(home: &Path, options: &NodeOptions, deadline: Instant) -> Result<Self, Failure> {
+        loop {
+            if let Some(stream) = control::connect(home).await {
+                let (reader, writer) = stream.into_split();
+                return Ok(Self::Running { lines: BufReader::new(reader).lines(), writer });
+            }
+            match NodeHandle::start(home, options.clone()) {
+                Ok(node) => return Ok(Self::Here(node)),
+                Err(failure) if failure.code != FailureCode::InUse || Instant::now() >= deadline => {
+                    return Err(failure);
+                }
+                Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    /// `None`: the node ended before it answered.
+    async fn ask(
+        &mut self,
+        envelope: &Envelope,
+        on_event: &mut (dyn FnMut(Event) -> Option<Request> + Send),
+    ) -> Option<Result<Reply, Failure>> {
+        match self {
+            Self::Here(node) => {
                 let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
                 let (replies, replied) = mpsc::channel(1);
-                node.ask(Asked { envelope, answers, replies: replied }).await?;
+                if let Err(failure) = node.ask(Asked { envelope: envelope.clone(), answers, replies: replied }).await {
+                    return Some(Err(failure));
+                }
                 while let Some(answer) = answered.recv().await {
                     match answer {
                         Answer::Event(event) => {
@@ -76,16 +117,15 @@ impl Client {
                                 let _ = replies.send(request).await;
                             }
                         }
-                        Answer::Done(reply) => return Ok(*reply),
-                        Answer::Failed(failure) => return Err(failure),
+                        Answer::Done(reply) => return Some(Ok(*reply)),
+                        Answer::Failed(failure) => return Some(Err(failure)),
                     }
                 }
-                Err(gone())
             }
-            Way::Running { lines, writer } => {
-                send(writer, &envelope).await?;
-                while let Some(line) = lines.next_line().await.map_err(|_| gone())? {
-                    match serde_json::from_str(&line).map_err(|_| gone())? {
+            Self::Running { lines, writer } => {
+                send(writer, envelope).await?;
+                while let Some(line) = lines.next_line().await.ok()? {
+                    match serde_json::from_str(&line).ok()? {
                         Answer::Event(event) => {
                             if let Some(request) = on_event(event) {
                                 let reply =
@@ -93,27 +133,20 @@ impl Client {
                                 send(writer, &reply).await?;
                             }
                         }
-                        Answer::Done(reply) => return Ok(*reply),
-                        Answer::Failed(failure) => return Err(failure),
+                        Answer::Done(reply) => return Some(Ok(*reply)),
+                        Answer::Failed(failure) => return Some(Err(failure)),
                     }
                 }
-                Err(gone())
             }
         }
-    }
-
-    /// Ends a node of its own in good order; a running one goes on.
-    pub async fn close(self) {
-        if let Way::Here(node) = self.way {
-            node.shutdown().await;
-        }
+        None
     }
 }
 
-async fn send(writer: &mut OwnedWriteHalf, envelope: &Envelope) -> Result<(), Failure> {
-    let mut line = zeroize::Zeroizing::new(serde_json::to_vec(envelope).map_err(|_| gone())?);
+async fn send(writer: &mut OwnedWriteHalf, envelope: &Envelope) -> Option<()> {
+    let mut line = zeroize::Zeroizing::new(serde_json::to_vec(envelope).ok()?);
     line.push(b'\n');
-    writer.write_all(&line).await.map_err(|_| gone())
+    writer.write_all(&line).await.ok()
 }
 
 fn gone() -> Failure {

@@ -23,8 +23,8 @@ const SOCKET_PATH_BYTES_MAX: usize = 90;
 /// Longest request line, in bytes: texts of an opinion, not images.
 const REQUEST_BYTES_MAX: u64 = 1024 * 1024;
 
-/// How long a program waits for a node that holds the lock to open its socket.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a program waits for a node that holds the lock to open its socket, or to end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the socket of a home lies.
 pub fn socket_path(home: &Path) -> PathBuf {
@@ -49,18 +49,6 @@ pub async fn connect(home: &Path) -> Option<UnixStream> {
     same_user(&stream).then_some(stream)
 }
 
-/// Like [`connect`], while the node may be starting.
-pub async fn connect_patiently(home: &Path) -> Option<UnixStream> {
-    let started = tokio::time::Instant::now();
-    while started.elapsed() < PATIENCE {
-        if let Some(stream) = connect(home).await {
-            return Some(stream);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    None
-}
-
 /// Listens on the home's socket; who calls this holds the home's lock, so an existing socket is stale.
 pub fn listen(home: &Path) -> io::Result<UnixListener> {
     let path = socket_path(home);
@@ -79,12 +67,13 @@ pub fn listen(home: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves the socket until the node ends.
-pub(super) async fn serve(listener: UnixListener, node: mpsc::Sender<Asking>) {
+/// Serves the socket until the node ends. Each program at it keeps the node from ending by itself.
+pub(super) async fn serve(listener: UnixListener, node: mpsc::WeakSender<Asking>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) if same_user(&stream) => {
-                tokio::spawn(serve_one(stream, node.clone()));
+                let Some(node) = node.upgrade() else { return };
+                tokio::spawn(serve_one(stream, node));
             }
             Ok(_) => tracing::warn!("a program of another user knocked at the control socket"),
             Err(error) => {

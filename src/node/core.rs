@@ -49,7 +49,8 @@ pub(super) struct Node {
     pub inner: mpsc::Sender<Inner>,
     inner_receiver: Option<mpsc::Receiver<Inner>>,
     followers: Vec<mpsc::Sender<Answer>>,
-    asking: mpsc::Sender<Asking>,
+    /// Weak: the node ends when neither its owner nor a program at the socket can ask it any more.
+    asking: mpsc::WeakSender<Asking>,
     wrong_passphrases: u32,
     last_request: Instant,
 }
@@ -78,7 +79,7 @@ pub(super) enum Step {
 }
 
 impl Node {
-    pub fn new(home: &Path, options: NodeOptions, asking: mpsc::Sender<Asking>) -> Result<Self, Failure> {
+    pub fn new(home: &Path, options: NodeOptions, asking: mpsc::WeakSender<Asking>) -> Result<Self, Failure> {
         let (inner, inner_receiver) = mpsc::channel(INNER_MAX);
         Ok(Self {
             home: Home::take(home)?,

@@ -48,7 +48,7 @@ impl Home {
         prepare_home(path).map_err(unusable)?;
         let lock = HomeLock::take(path).map_err(|error| match error {
             LockError::Held { .. } => {
-                Failure::new(FailureCode::Failed, format!("{error}")).hint("Ask the running node, or stop it first.")
+                Failure::new(FailureCode::InUse, sentence(&error)).hint("Ask the running node, or stop it first.")
             }
             LockError::Home(error) => unusable(error),
         })?;

@@ -100,7 +100,7 @@ impl NodeHandle {
     /// If another program is the node of this home, or the home cannot be used.
     pub fn start(home: &Path, options: NodeOptions) -> Result<Self, Failure> {
         let (asking, asked) = mpsc::channel(REQUESTS_MAX);
-        let node = core::Node::new(home, options, asking.clone())?;
+        let node = core::Node::new(home, options, asking.downgrade())?;
         let task = tokio::spawn(node.run(asked));
         Ok(Self { asking, task })
     }
@@ -116,6 +116,21 @@ impl NodeHandle {
         let _ = self.asking.send(Asking::ShutDown).await;
         // A node that panicked has told the log; there is nothing left to end.
         let _ = self.task.await;
+    }
+
+    /// Ends the node as soon as no other program asks it any more, or at once when `hurry` ends.
+    pub async fn leave(self, hurry: impl Future<Output = ()>) {
+        let Self { asking, mut task } = self;
+        let again = asking.downgrade();
+        drop(asking);
+        tokio::select! {
+            _ = &mut task => return,
+            () = hurry => {}
+        }
+        if let Some(asking) = again.upgrade() {
+            let _ = asking.send(Asking::ShutDown).await;
+        }
+        let _ = task.await;
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Failure {
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     Failed,
+    /// Another program is the node of the home, and does not answer.
+    InUse,
     WrongUse,
     Ambiguous,
     WrongPassphrase,
@@ -44,7 +46,7 @@ impl FailureCode {
     /// The exit code of a command that ends so.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Failed | Self::DiskFull | Self::Damaged => 1,
+            Self::Failed | Self::InUse | Self::DiskFull | Self::Damaged => 1,
             Self::WrongUse | Self::Ambiguous => 2,
             Self::WrongPassphrase | Self::Locked => 3,
             Self::NotFound => 4,
