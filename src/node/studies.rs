@@ -578,6 +578,8 @@ impl Node {
         tokio::spawn(async move {
             let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(false));
             let flag = Arc::clone(&cancelled);
+            // A node that ends drops this task, and would wait for the thread.
+            let _stopped = StopsWork(Arc::clone(&cancelled));
             let mut working = tokio::task::spawn_blocking(move || work(&flag));
             let worked = loop {
                 tokio::select! {
@@ -605,6 +607,15 @@ impl Node {
             let _ = inner.send(super::link::Inner::Finished(take_over, answers)).await;
         });
         Ok(Step::Later)
+    }
+}
+
+/// Tells work to stop when nobody waits for its result any more.
+struct StopsWork(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for StopsWork {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
     }
 }
 
