@@ -199,9 +199,13 @@ impl Node {
         if self.rooms.get(&case).is_some() || self.rooms.is_damaged(&case) {
             return None;
         }
-        let identity = self.link.as_ref()?.connected().get(&peer)?.identity;
-        let colleague = self.open_part()?.people.get(&identity)?;
-        if colleague.is_blocked() {
+        let link = self.link.as_ref()?;
+        let identity = link.connected().get(&peer)?.identity;
+        let is_colleague = match self.open_part() {
+            Some(open) => open.people.get(&identity).is_some_and(|colleague| !colleague.is_blocked()),
+            None => link.colleagues.values().any(|(colleague, _)| *colleague == identity),
+        };
+        if !is_colleague {
             return None;
         }
         self.link.as_mut()?.share(peer, case, Standing::InvitedMe);

@@ -333,6 +333,7 @@ impl Node {
 
     /// Wipes everything but the transport key and the notice key; the node goes on as a courier.
     pub async fn lock(&mut self) {
+        self.remember_colleagues();
         let phase = std::mem::replace(&mut self.phase, Phase::Shut);
         let Phase::Open(open) = phase else {
             self.phase = phase;

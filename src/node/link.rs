@@ -47,6 +47,8 @@ pub(super) struct Link {
     outgoing: HashMap<(DeviceKey, bool), mpsc::Sender<Outgoing>>,
     to_store: mpsc::Sender<(CaseId, StudyId, ChunkId, Vec<u8>)>,
     connected: BTreeMap<DeviceKey, Connected>,
+    /// Devices of colleagues as they were when the vault was locked: whom a locked node takes a case from.
+    pub colleagues: HashMap<TransportKey, (IdentityKey, DeviceKey)>,
     shares: Shares,
     /// What the machine has not been told yet.
     told: VecDeque<SyncEvent>,
@@ -130,6 +132,7 @@ impl Link {
             outgoing: HashMap::new(),
             to_store,
             connected: BTreeMap::new(),
+            colleagues: HashMap::new(),
             shares: Shares::new(),
             told: VecDeque::new(),
         })

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::core::Node;
+use super::core::{Node, open_part};
 use super::home::Open;
 use super::rooms::Answered;
 use crate::case::access::Role;
@@ -101,8 +101,12 @@ impl Node {
 
     /// The person and device behind a transport key: a colleague's, or a fellow member's.
     pub fn whose(&self, transport: &TransportKey) -> Option<(IdentityKey, DeviceKey)> {
-        if let Some((colleague, certificate)) = self.open_part().and_then(|open| open.people.admitted(transport)) {
-            return Some((colleague.identity(), certificate.device()));
+        let colleague = match self.open_part() {
+            Some(open) => open.people.admitted(transport).map(|(who, device)| (who.identity(), device.device())),
+            None => self.link.as_ref().and_then(|link| link.colleagues.get(transport).copied()),
+        };
+        if colleague.is_some() {
+            return colleague;
         }
         self.rooms.iter().find_map(|(_, case)| {
             let members = case.room.membership().members().into_iter();
@@ -112,6 +116,17 @@ impl Node {
             let found = devices.find(|(_, certificate)| certificate.statement.transport == *transport);
             found.map(|(identity, certificate)| (identity, certificate.device()))
         })
+    }
+
+    /// Notes whose devices connect, before the book of colleagues is closed.
+    pub fn remember_colleagues(&mut self) {
+        let (Some(open), Some(link)) = (open_part(&self.phase), &mut self.link) else { return };
+        link.colleagues.clear();
+        for colleague in open.people.iter().filter(|colleague| !colleague.is_blocked()) {
+            let devices = colleague.card().devices().iter();
+            let keys = devices.map(|device| (device.statement.transport, (colleague.identity(), device.device())));
+            link.colleagues.extend(keys);
+        }
     }
 
     /// What people call the owner of a device.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cases::write_failure;
 use super::core::{Node, now, open_part};
+use super::home::Open;
 use super::rooms::{Answered, INVITED, OFFERED, OpenCase};
 use super::studies::retention_over;
 use crate::case::room::{Room, Written};
@@ -74,17 +75,23 @@ impl Node {
         }
     }
 
-    /// Writes down invitations that came while the node was locked and its rows sealed.
+    /// Writes down invitations that came while the node was locked and its rows sealed. A case without a row that
+    /// somebody else founded is one too: the program may have ended before it was opened again.
     async fn note_invitations(&mut self) {
-        let Ok(store) = self.store().map(Arc::clone) else { return };
+        let (Ok(store), Ok(me)) = (self.store().map(Arc::clone), self.me().map(Open::identity)) else { return };
         let mut batch = Batch::new();
-        for (case, open) in self.rooms.iter() {
+        for case in self.rooms.iter().map(|(case, _)| *case).collect::<Vec<_>>() {
+            let noted = store.row(Table::Invitation, &case.0).ok().flatten();
+            let Some(open) = self.rooms.get_mut(&case) else { continue };
+            let founder = open.room.history().entries().next().map(|(_, first)| first.author);
+            if noted.is_none() && open.answered == Answered::Accepted && founder != Some(me) {
+                open.answered = Answered::Invited;
+            }
             let value = match open.answered {
                 Answered::Accepted => continue,
                 Answered::Invited => INVITED,
                 Answered::Offered => OFFERED,
             };
-            let noted = store.row(Table::Invitation, &case.0).ok().flatten();
             if noted.is_none_or(|noted| noted.as_slice() != value) {
                 batch.put_row(Table::Invitation, &case.0, value);
             }
