@@ -19,6 +19,7 @@ mod forks;
 mod gate;
 mod reader;
 mod recall;
+mod running;
 mod sample_cards;
 mod samples;
 mod secrets;

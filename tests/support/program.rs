@@ -17,6 +17,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Events of a node that nobody has looked at; more than a test makes.
+const EVENTS_MAX: usize = 4096;
+
 /// A person's home, asked through the command line.
 #[derive(Clone)]
 pub struct Home {
@@ -98,9 +101,6 @@ impl Home {
         Node::start(command.args(flags))
     }
 }
-
-/// Events of a node that a test has not looked at; more than any test makes.
-const EVENTS_MAX: usize = 65_536;
 
 /// The last JSON document that a process wrote.
 pub fn document(output: &Output) -> Option<Value> {

@@ -78,9 +78,12 @@ impl Secret {
 /// The secrets that were found, each with the form in which it was.
 pub type Found = BTreeMap<String, &'static str>;
 
+/// A secret by its place among the names, a form, and its bytes in it.
+type Pattern = (usize, &'static str, Vec<u8>);
+
 /// Many secrets, searched for at once.
 pub struct Search {
-    patterns: BTreeMap<[u8; START_BYTES], Vec<(usize, &'static str, Vec<u8>)>>,
+    patterns: BTreeMap<[u8; START_BYTES], Vec<Pattern>>,
     /// One bit for each start that a pattern has.
     starts: Vec<u64>,
     names: Vec<String>,
