@@ -14,7 +14,7 @@ pub struct Proxy {
 }
 
 struct Line {
-    to: SocketAddr,
+    to: Mutex<SocketAddr>,
     is_open: AtomicBool,
     /// Bytes a second back to who dialled; 0: as fast as it goes.
     rate: AtomicU64,
@@ -35,7 +35,12 @@ impl Proxy {
 
     fn new(address: &str, kept: Option<Mutex<Vec<Vec<u8>>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Line { to: socket_address(address), is_open: AtomicBool::new(true), rate: AtomicU64::new(0), kept };
+        let line = Line {
+            to: Mutex::new(socket_address(address)),
+            is_open: AtomicBool::new(true),
+            rate: AtomicU64::new(0),
+            kept,
+        };
         let proxy = Self { at: listener.local_addr().unwrap(), line: Arc::new(line) };
         let line = Arc::clone(&proxy.line);
         std::thread::spawn(move || {
@@ -50,6 +55,11 @@ impl Proxy {
     /// Its address as a node takes it.
     pub fn address(&self) -> String {
         format!("/ip4/{}/tcp/{}", self.at.ip(), self.at.port())
+    }
+
+    /// Leads new connections to another address: that of a node which started anew.
+    pub fn lead_to(&self, address: &str) {
+        *self.line.to.lock().unwrap() = socket_address(address);
     }
 
     /// Lets connections through, or holds new ones back until it is opened. Those that stand go on.
@@ -74,7 +84,8 @@ impl Line {
             std::thread::sleep(Duration::from_millis(5));
         }
         // With nobody at the far end, whoever dialled sees the connection end.
-        let Ok(far) = TcpStream::connect(self.to) else { return };
+        let to = *self.to.lock().unwrap();
+        let Ok(far) = TcpStream::connect(to) else { return };
         let (near_again, far_again) = (near.try_clone().unwrap(), far.try_clone().unwrap());
         let back = Arc::clone(&self);
         std::thread::spawn(move || back.pass(far_again, near_again, true));
