@@ -1,0 +1,80 @@
+//! What the project promises in numbers, measured with whole programs on this machine, beside its peers.
+//!
+//! ```text
+//! cargo bench                   everything: some four minutes, and 4 GB of disk for a while
+//! cargo bench -- share idle     only these
+//! ```
+//!
+//! Homes lie in a temporary folder, each with `overread node` as a process of its own; they speak over loopback and
+//! are asked as scripts ask, through `overread --json …`. Peers do the same work on the same files in the same run; one
+//! that is not installed is named and passed over. A figure is a median, and all are better the smaller they are.
+//!
+//! | name | what is measured |
+//! |---|---|
+//! | [`import`] | files to sealed, durable chunks |
+//! | [`share`] | an accepted case to its last durable chunk at the colleague |
+//! | [`entry`] | a message said to the same message stored and announced at the colleague |
+//! | [`difference`] | round trips and bytes until two devices know the same |
+//! | [`idle`] | processor and memory of two nodes that have nothing to do |
+//! | [`memory`] | the most memory that sharing 2 GB takes |
+//!
+//! Nothing is judged: the exit code says only whether everything worked.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table goes to the one, what happens to the other")]
+
+mod difference;
+mod entry;
+mod files;
+mod homes;
+mod idle;
+mod import;
+mod memory;
+mod process;
+mod share;
+mod table;
+
+use std::process::ExitCode;
+
+use table::Table;
+
+/// Whatever goes wrong ends the measurement and is printed.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+type Measure = fn(&mut Table) -> Outcome<()>;
+
+const MEASUREMENTS: [(&str, Measure); 6] = [
+    ("import", import::measure),
+    ("share", share::measure),
+    ("entry", entry::measure),
+    ("difference", difference::measure),
+    ("idle", idle::measure),
+    ("memory", memory::measure),
+];
+
+fn main() -> ExitCode {
+    let mut chosen: Vec<String> = std::env::args().skip(1).collect();
+    // Only `cargo bench` says so; `cargo test --all-targets` starts this program too, and means no figures.
+    let Some(said_bench) = chosen.iter().position(|argument| argument == "--bench") else {
+        println!("Figures are measured by `cargo bench`.");
+        return ExitCode::SUCCESS;
+    };
+    chosen.remove(said_bench);
+    let names = MEASUREMENTS.map(|(name, _)| name);
+    if let Some(unknown) = chosen.iter().find(|name| !names.contains(&name.as_str())) {
+        eprintln!("There is no measurement {unknown}. Choose from: {}.", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut table = Table::default();
+    let mut failed = false;
+    for (name, measure) in MEASUREMENTS {
+        if chosen.is_empty() || chosen.iter().any(|chosen| chosen == name) {
+            eprintln!("{name}: load average {}", process::load());
+            if let Err(error) = measure(&mut table) {
+                eprintln!("{name} did not work: {error}");
+                failed = true;
+            }
+        }
+    }
+    print!("{table}");
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
