@@ -99,6 +99,16 @@ impl Node {
         }
     }
 
+    /// Ends what is shared of a case with everybody connected.
+    pub fn end_shares(&mut self, case: CaseId) {
+        let Some(link) = &mut self.link else { return };
+        let mut shares = link.shares().clone();
+        shares.retain(|(_, shared), _| *shared != case);
+        for (peer, _) in link.set_shares(shares).into_keys().filter(|(_, shared)| *shared == case) {
+            self.tell(SyncEvent::Revoke { peer, case });
+        }
+    }
+
     /// The person and device behind a transport key: a colleague's, or a fellow member's.
     pub fn whose(&self, transport: &TransportKey) -> Option<(IdentityKey, DeviceKey)> {
         let colleague = match self.open_part() {

@@ -299,6 +299,9 @@ impl Node {
         self.commit(batch).await?;
         self.tell(SyncEvent::UnwantCase { case });
         self.studies.drop_case(case);
+        // What is under way with peers is ended while the index it refers to is still here.
+        self.end_shares(case);
+        self.drive().await;
         self.rooms.remove(&case);
         self.update_gate().await;
         Ok(Reply::Nothing {})
