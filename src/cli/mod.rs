@@ -241,12 +241,17 @@ fn misused(error: &clap::Error, json: bool) -> u8 {
     // If not even that can be written, the exit code still says it.
     let _ = error.print();
     if error.use_stderr() && json {
-        let what = error.to_string();
-        let what = what.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = Failure::new(FailureCode::WrongUse, what).hint("See --help.");
+        let failure = Failure::new(FailureCode::WrongUse, misuse(error)).hint("See --help.");
         Output::standard(true, false, false).failure(&failure);
     }
     u8::try_from(error.exit_code()).unwrap_or(FailureCode::WrongUse.exit_code())
+}
+
+/// What is wrong with a command line, in one line: usage and tips stand behind the first empty one.
+fn misuse(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let words: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 fn home(given: Option<PathBuf>) -> Result<PathBuf, Failure> {

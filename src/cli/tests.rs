@@ -47,6 +47,16 @@ fn the_tree_of_commands_is_sound() {
 }
 
 #[test]
+fn a_wrong_command_line_is_told_in_one_line_that_names_what_is_missing() {
+    let told = |line| misuse(&parse(line).unwrap_err());
+    assert_eq!(
+        told("overread case new --ask x"),
+        "the following required arguments were not provided: --study <ID>... --invite <NAME>..."
+    );
+    assert_eq!(told("overread sya"), "unrecognized subcommand 'sya'");
+}
+
+#[test]
 fn every_help_says_what_the_command_does_and_shows_an_example() {
     for (path, command) in every_command() {
         assert!(command.get_about().is_some_and(|about| !about.to_string().is_empty()), "{path}: no about");
