@@ -191,7 +191,14 @@ impl<'a, R: Read + Seek> RawRecords<'a, R> {
     fn take_record(&mut self, mut current: Current) -> Option<Result<RawRecord, Problem>> {
         let payload = current.segment.payload();
         let number = current.number;
-        let starts_here = self.partial.is_empty() && current.position < payload.len() && self.in_step;
+        let rest = payload.get(current.position..).unwrap_or_default();
+        let starts_here = self.partial.is_empty() && !rest.is_empty() && self.in_step;
+        if starts_here && current.segment.last && rest.iter().take(RECORD_HEAD_BYTES).all(|byte| *byte == 0) {
+            // The zeros that fill up the last segment: a bundle without a closing record. No record starts with them,
+            // so the segment is right not to name a start here.
+            self.leave(current);
+            return None;
+        }
         if starts_here && !current.boundary_seen {
             current.boundary_seen = true;
             if current.segment.first != Some(current.position) {
@@ -201,16 +208,11 @@ impl<'a, R: Read + Seek> RawRecords<'a, R> {
             }
         }
         if self.in_step {
-            current.position += self.fill(RECORD_HEAD_BYTES, payload.get(current.position..).unwrap_or_default());
+            current.position += self.fill(RECORD_HEAD_BYTES, rest);
         }
         let Some(&[a, b, c, d, kind]) = self.partial.first_chunk() else {
             return self.leave_checked(current);
         };
-        if current.segment.last && [a, b, c, d, kind] == [0; RECORD_HEAD_BYTES] {
-            // The zeros that fill up the last segment: a bundle without a closing record.
-            self.leave(current);
-            return None;
-        }
         let frame_bytes = u32::from_be_bytes([a, b, c, d]) as usize;
         if frame_bytes > FRAME_BYTES_MAX {
             self.fall_out_of_step();

@@ -298,10 +298,10 @@ fn find_opening<R: Read + Seek>(
 ) -> Result<Option<Vec<u8>>, BundleError> {
     match RawRecords::new(reader, key, range, found.second_intact, 0).next() {
         Some(Ok(record)) if record.kind == OPENING => return Ok(Some(record.frame)),
-        Some(Ok(_)) | Some(Err(Problem::Record { .. })) => {
+        Some(Ok(_)) | Some(Err(Problem::Record { .. })) | None => {
             return Err(BundleError::BadOpening(DecodeError::Malformed("no opening stands first".into())));
         }
-        Some(Err(_)) | None => {}
+        Some(Err(_)) => {}
     }
     let from = range.count.saturating_sub((CLOSING_BYTES_MAX / PAYLOAD_BYTES + 2) as u64);
     let mut last = RawRecords::new(reader, key, range, found.second_intact, from);

@@ -181,6 +181,9 @@ fn another_recipient_changes_nothing_unnoticed() {
         forge.write(&records)
     };
     assert!(unpacked(&with(honest.clone(), Some(&closing))).1.whole);
+    // Its last segment holds nothing but the end of this record, and so no start of one.
+    let mut long = honest.clone();
+    long.push((MESSAGE, entries(CASE, SEGMENT_BYTES)));
     let attacks = [
         ("a record changed", with(changed, Some(&closing))),
         ("a record dropped", with(honest[..2].to_vec(), Some(&closing))),
@@ -188,6 +191,7 @@ fn another_recipient_changes_nothing_unnoticed() {
         ("a record added", with(added, Some(&closing))),
         ("a closing under another signature", with(honest.clone(), Some(&bad_signature))),
         ("no closing", with(honest.clone(), None)),
+        ("no closing, and no start of a record in the last segment", with(long, None)),
     ];
     for (attack, bundle) in attacks {
         let (_, tally) = unpacked(&bundle);
@@ -233,6 +237,8 @@ fn nobody_is_named_as_the_sender_of_what_she_did_not_pack() {
 
     let bundle = forge.write(&[(MESSAGE, entries(CASE, 7))]);
     assert!(matches!(Device::new(RECIPIENT).open(&bundle), Err(BundleError::BadOpening(_))), "no opening");
+    let bundle = forge.write(&[]);
+    assert!(matches!(Device::new(RECIPIENT).open(&bundle), Err(BundleError::BadOpening(_))), "no record at all");
     let bundle = forge.write(&[(OPENING, vec![0xa0]), (MESSAGE, entries(CASE, 7))]);
     assert!(matches!(Device::new(RECIPIENT).open(&bundle), Err(BundleError::BadOpening(_))), "an empty opening");
     let bundle = forge.write(&[(OPENING, with(&|s| s.format = 2))]);
