@@ -20,8 +20,8 @@ pub const PROBLEMS_KEPT_MAX: usize = 1000;
 
 /// Opens a bundle with the key of this device, by trying every seal.
 ///
-/// Reads both heads and the sender's statement, nothing else yet. A damaged bundle opens as long as one head is
-/// intact; [`OpenBundle::records`] says what is lost.
+/// Reads both heads and the sender's statement; more only if that is damaged at its first place. A damaged bundle
+/// opens as long as one head is intact; [`OpenBundle::records`] says what is lost.
 pub fn open<R: Read + Seek>(
     mut reader: R,
     device: DeviceKey,
@@ -303,13 +303,16 @@ fn find_opening<R: Read + Seek>(
         }
         Some(Err(_)) => {}
     }
-    let from = range.count.saturating_sub((CLOSING_BYTES_MAX / PAYLOAD_BYTES + 2) as u64);
-    let mut last = RawRecords::new(reader, key, range, found.second_intact, from);
-    while let Some(record) = last.next() {
-        if let Ok(record) = record
-            && record.kind == CLOSING
-        {
-            return Ok(Closing::read(&record.frame).ok().map(|closing| closing.opening.to_vec()));
+    // The closing is near the end of the file, or if other bytes follow the bundle, anywhere before them.
+    let near_end = range.count.saturating_sub((CLOSING_BYTES_MAX / PAYLOAD_BYTES + 2) as u64);
+    for from in if near_end > 0 { vec![near_end, 0] } else { vec![0] } {
+        let mut records = RawRecords::new(reader, key, range, found.second_intact, from);
+        while let Some(record) = records.next() {
+            if let Ok(record) = record
+                && record.kind == CLOSING
+            {
+                return Ok(Closing::read(&record.frame).ok().map(|closing| closing.opening.to_vec()));
+            }
         }
     }
     Ok(None)

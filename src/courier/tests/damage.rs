@@ -193,6 +193,21 @@ fn bytes_after_the_end_are_named_and_cost_nothing() {
 }
 
 #[test]
+fn the_sender_is_found_in_the_closing_whatever_follows_the_bundle() {
+    let intact = bundle();
+    let kept = outside(&placed(&intact), &[0]);
+    for more_bytes in [0, 100_000, 10 * SEGMENT_BYTES] {
+        let mut altered = intact.clone();
+        altered[segment_offset(0)] ^= 1;
+        altered.resize(intact.len() + more_bytes, 0);
+        let (messages, tally) = unpacked(&altered);
+        assert!(messages == kept, "{more_bytes} more bytes");
+        let sender = tally.sender.map(|sender| sender.device());
+        assert_eq!(sender, Some(Device::new(SENDER).secrets.device()), "{more_bytes} more bytes");
+    }
+}
+
+#[test]
 fn without_an_intact_head_nothing_opens_and_the_reason_is_said() {
     let mut altered = bundle();
     let end = altered.len() - 1;
