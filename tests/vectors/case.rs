@@ -24,30 +24,30 @@ use serde_json::{Value as Json, json};
 use super::cbor::Value;
 use super::{NOW, Person, base64, blob, compare, decode_refusal, flipped, hex, study};
 
-const OWNER: usize = 0;
-const READER: usize = 1;
+pub(super) const OWNER: usize = 0;
+pub(super) const READER: usize = 1;
 const OBSERVER: usize = 2;
 /// The reader's second device, which joins later.
 const LAPTOP: usize = 3;
 
 /// Everybody's copy of the case, in step after each entry.
-struct World {
+pub(super) struct World {
     rng: Seeded,
-    people: Vec<Person>,
+    pub(super) people: Vec<Person>,
     rooms: Vec<Room>,
-    written: Vec<Written>,
+    pub(super) written: Vec<Written>,
 }
 
 /// Person and device of each room.
 const DEVICES: [(usize, usize); 4] = [(OWNER, 0), (READER, 0), (OBSERVER, 0), (READER, 1)];
 
-fn author(people: &[Person], room: usize) -> Author<'_> {
+pub(super) fn author(people: &[Person], room: usize) -> Author<'_> {
     let (person, device) = DEVICES[room];
     let (secrets, certificate) = &people[person].devices[device];
     Author { certificate, secrets }
 }
 
-fn member(person: &Person, role: Role) -> NewMember {
+pub(super) fn member(person: &Person, role: Role) -> NewMember {
     let devices = person.certificates().into_iter().take(1).collect();
     NewMember { identity: person.key(), role, devices, unverified: false }
 }
@@ -106,7 +106,7 @@ impl World {
         id
     }
 
-    fn say(&mut self, room: usize, content: Content, notice: Option<Urgency>) -> EntryId {
+    pub(super) fn say(&mut self, room: usize, content: Content, notice: Option<Urgency>) -> EntryId {
         self.act(room, |room, author, now, rng| room.write(author, &content, notice, now, rng))
     }
 
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// The whole case on one more device.
-    fn replay(&self, room: usize) -> Room {
+    pub(super) fn replay(&self, room: usize) -> Room {
         let mut entries = self.written.iter().map(|written| SignedEntry::read(&written.bytes).unwrap());
         let mut copy = Room::open(entries.next().unwrap(), entries).unwrap();
         copy.learn(&author(&self.people, room));
@@ -169,7 +169,7 @@ impl World {
 }
 
 /// A consult from question to closing, with each kind of entry in it.
-fn consult() -> World {
+pub(super) fn consult() -> World {
     let mut world = World::found();
     let question = CaseChange {
         question: Some("Is the nodule in the left upper lobe a metastasis?".into()),

@@ -1,4 +1,4 @@
-//! The known-answer vectors in `keys/vectors`: what `keys/format.md` says, as bytes.
+//! The known-answer vectors in `keys/vectors`: what `keys/format.md` and `keys/bundles.md` say, as bytes.
 //!
 //! Each module makes one file from fixed seeds and asserts, while making it, that this program accepts the good
 //! and refuses each bad one with the reason that is written beside it. Then the file is compared with the
@@ -16,6 +16,7 @@ use overread::identity::certificate::{CertificateError, DeviceCertificate};
 use overread::identity::keys::{DeviceSecrets, IdentityKey, SigningSecret};
 use serde_json::{Value as Json, json};
 
+mod bundle;
 mod card;
 mod case;
 mod cbor;

@@ -54,7 +54,7 @@ fn chunks_json(chunks: &[(ChunkId, Vec<u8>)]) -> Json {
 }
 
 /// A small CT slice, packed, sealed, and as a page names it.
-fn instance() -> (InstanceEntry, SealedObject) {
+pub(super) fn instance() -> (InstanceEntry, SealedObject) {
     let pixels: Vec<u8> = (0..16 * 16u16).flat_map(|at| (1000 + at % 16 * 3).to_le_bytes()).collect();
     let layout = Layout { sample_bytes: 2, interleaved: 1, big_endian: false, signed: true, columns: 16, rows: 16 };
     let parts = FileParts { before: b"DICM header stands here", pixels: &pixels, after: &[], layout: Some(layout) };
