@@ -220,7 +220,7 @@ impl Node {
             R::StudyShow { study, identity } => self.study_show(&study, identity).map(Step::Done),
             R::StudyRemove { study } => self.study_remove(&study).await.map(Step::Done),
             R::StudyReview { study, directory } => self.study_review(&study, directory, task),
-            R::StudyInclude { study, series } => self.study_include(&study, &series).map(Step::Done),
+            R::StudyInclude { study, series } => self.study_include(&study, series, task),
             R::StudyExport { study, directory } => self.study_export(&study, directory, task),
             R::StudyImage { study, sop_instance_uid, frame, values, window } => {
                 self.study_image(&study, &sop_instance_uid, frame, values, window.as_deref()).map(Step::Done)

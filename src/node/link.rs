@@ -97,7 +97,7 @@ pub(super) enum Inner {
         full: bool,
     },
     /// A task finished; the node takes over what it made and answers.
-    Finished(super::studies::TakeOver, mpsc::Sender<super::api::Answer>),
+    Finished(super::beside::TakeOver, mpsc::Sender<super::api::Answer>),
     /// The reader of a bundle asks.
     Unpacking(Box<super::bundles::Unpacking>),
     /// A pairing came to its end.

@@ -18,6 +18,7 @@
 
 pub mod api;
 mod arrivals;
+mod beside;
 mod bundles;
 mod cards;
 mod cases;

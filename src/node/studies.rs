@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::api::{Answer, Event, Failure, FailureCode, Progress, Reply};
+use super::api::{Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
 use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
@@ -311,11 +311,8 @@ impl Node {
     pub fn import(&mut self, request: super::api::ImportRequest, task: Task) -> Result<Step, Failure> {
         let store = Arc::clone(self.store()?);
         let database = self.me()?.vault.keys().database.duplicate();
-        let answers = task.answers.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
-            let report = library::import(&store, &database, &request, now(), &control)?;
+        self.run_beside(task, move |control| {
+            let report = library::import(&store, &database, &request, now(), control)?;
             Ok(Box::new(move |node: &mut Node| {
                 node.studies.local = Studies::load(node.store()?)?.local;
                 Ok(Reply::Imported(report))
@@ -390,34 +387,32 @@ impl Node {
     pub fn study_review(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
         let store = Arc::clone(self.store()?);
-        let answers = task.answers.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
-            let reviewed = library::review(&store, &study, &directory, &library::decode_whole_range, &control)?;
+        self.run_beside(task, move |control| {
+            let reviewed = library::review(&store, &study, &directory, &library::decode_whole_range, control)?;
             let pages = reviewed.pages.iter().map(|page| page.display().to_string()).collect();
             let reply = Reply::Reviewed { pages, images: reviewed.images };
             Ok(Box::new(move |_: &mut Node| Ok(reply)))
         })
     }
 
-    pub fn study_include(&mut self, typed: &str, series: &[String]) -> Result<Reply, Failure> {
+    pub fn study_include(&mut self, typed: &str, series: Vec<String>, task: Task) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
         let reviewer = self.me()?.card.name().into_owned();
         let store = Arc::clone(self.store()?);
-        let included = tokio::task::block_in_place(|| library::include(&store, &study, series, &reviewer, now()))?;
-        self.studies.local = Studies::load(&store)?.local;
-        Ok(Reply::Included { included })
+        self.run_beside(task, move |control| {
+            let included = library::include(&store, &study, &series, &reviewer, now(), control)?;
+            Ok(Box::new(move |node: &mut Node| {
+                node.studies.local = Studies::load(node.store()?)?.local;
+                Ok(Reply::Included { included })
+            }))
+        })
     }
 
     pub fn study_export(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
         let (head, key) = self.head_and_key(typed)?;
         let store = Arc::clone(self.store()?);
-        let answers = task.answers.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = library::Control { cancelled, progress: &progress, started: std::time::Instant::now() };
-            let exported = library::export(&store, &head, &key, &directory, &control)?;
+        self.run_beside(task, move |control| {
+            let exported = library::export(&store, &head, &key, &directory, control)?;
             if exported.missing > 0 {
                 return Err(Failure::new(
                     FailureCode::Partly,
@@ -569,61 +564,7 @@ impl Node {
     pub fn received_bytes(&self) -> u64 {
         self.link.as_ref().map_or(0, |link| link.machine().fetched().received_bytes)
     }
-
-    /// Runs work on a thread of its own; its result is taken over by the node, which answers. If the asker leaves,
-    /// the work is told to stop.
-    pub fn run_beside<W>(&self, task: Task, work: W) -> Result<Step, Failure>
-    where
-        W: FnOnce(&std::sync::atomic::AtomicBool) -> Result<TakeOver, Failure> + Send + 'static,
-    {
-        let inner = self.inner.clone();
-        let Task { answers, mut replies, .. } = task;
-        tokio::spawn(async move {
-            let cancelled = Arc::new(std::sync::atomic::AtomicBool::new(false));
-            let flag = Arc::clone(&cancelled);
-            // A node that ends drops this task, and would wait for the thread.
-            let _stopped = StopsWork(Arc::clone(&cancelled));
-            let mut working = tokio::task::spawn_blocking(move || work(&flag));
-            let worked = loop {
-                tokio::select! {
-                    worked = &mut working => break worked,
-                    reply = replies.recv() => if reply.is_none() {
-                        cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
-                        break (&mut working).await;
-                    },
-                }
-            };
-            let take_over: TakeOver = match worked {
-                Ok(Ok(take_over)) => take_over,
-                Ok(Err(failure)) => Box::new(move |_| Err(failure)),
-                Err(panic) => {
-                    tracing::error!(%panic, "a task panicked");
-                    Box::new(|_| {
-                        Err(Failure::new(
-                            FailureCode::Failed,
-                            "A task of the node failed unexpectedly; nothing was changed.",
-                        )
-                        .hint("Repeat the command with -v and report what the log says."))
-                    })
-                }
-            };
-            let _ = inner.send(super::link::Inner::Finished(take_over, answers)).await;
-        });
-        Ok(Step::Later)
-    }
 }
-
-/// Tells work to stop when nobody waits for its result any more.
-struct StopsWork(Arc<std::sync::atomic::AtomicBool>);
-
-impl Drop for StopsWork {
-    fn drop(&mut self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-}
-
-/// What the node does with the result of work beside it.
-pub(super) type TakeOver = Box<dyn FnOnce(&mut Node) -> Result<Reply, Failure> + Send>;
 
 /// Whether a closed case's pixels are past their time.
 pub(super) fn retention_over(

@@ -77,7 +77,7 @@ pub(super) fn sweep_unfinished(home: &Path) -> io::Result<()> {
 }
 
 /// Options that create a file with mode 0600, whatever the umask.
-pub(super) fn private_options() -> OpenOptions {
+pub fn private_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -93,7 +93,7 @@ pub(super) fn create_private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes a name in the folder around `path` durable.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => sync_folder(parent),
         None => sync_folder(&PathBuf::from(".")),

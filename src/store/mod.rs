@@ -47,7 +47,7 @@ pub use batch::{
     VerifiedChunk,
 };
 pub use error::{HomeError, StoreError};
-pub use home::{prepare_home, write_private};
+pub use home::{prepare_home, private_options, sync_parent, write_private};
 pub use lock::{HomeLock, LockError};
 pub use row::{DatabaseKeys, ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX, Row, Table};
 pub use verify::{Problem, Verification};

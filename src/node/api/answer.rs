@@ -54,7 +54,7 @@ pub enum Event {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// `import`, `fetch`, `deliver`, `export`, `pack`, `unpack`, `verify`.
+    /// `plan`, `import`, `include`, `fetch`, `export`, `pack`, `unpack`, `verify`.
     pub stage: String,
     pub done: u64,
     pub total: Option<u64>,

@@ -1,10 +1,9 @@
 //! Packing: what goes into a bundle, in which order, and a file that is whole or not there.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,13 +13,13 @@ use crate::encoding::random;
 use crate::encoding::text::shown;
 use crate::identity::certificate::DeviceCertificate;
 use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret};
-use crate::node::api::{Answer, Event, Failure, FailureCode, PackedBundle, Progress, Reply};
+use crate::node::api::{Failure, FailureCode, PackedBundle, Reply};
 use crate::node::core::{Node, Step, Task, now};
 use crate::node::home::store_failure;
 use crate::node::library::{self, Control, Meter};
 use crate::node::rooms::Answered;
 use crate::seal::chunk::StudyKey;
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Store, private_options, sync_parent};
 use crate::study::manifest::{InstanceEntry, StudyHead};
 use crate::sync::frontier::Frontier;
 
@@ -67,15 +66,12 @@ impl Node {
         let cases = self.bundle_cases(&identities, cases).await?;
         let parcel = self.parcel(&identities, &cases, key_images)?;
         let store = Arc::clone(self.store()?);
-        let answers = task.answers.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = Control { cancelled, progress: &progress, started: std::time::Instant::now() };
+        self.run_beside(task, move |control| {
             let devices: Vec<DeviceKey> = parcel.recipients.iter().map(|recipient| recipient.device).collect();
             let handed: Vec<(CaseId, Frontier)> =
                 parcel.cases.iter().map(|case| (case.case, case.frontier.clone())).collect();
             let names = parcel.names.clone();
-            let (packed, chunks_missing) = write_bundle(&store, parcel, &path, &control)?;
+            let (packed, chunks_missing) = write_bundle(&store, parcel, &path, control)?;
             let reply = Reply::Packed(PackedBundle {
                 path: path.display().to_string(),
                 bytes: packed.bytes,
@@ -328,7 +324,7 @@ impl PartFile {
         let random: [u8; 5] = random::bytes(&mut random::system());
         name.push(format!(".{}.part", base32(&random)));
         let part = path.with_file_name(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&part)?;
+        let file = private_options().read(true).write(true).create_new(true).open(&part)?;
         Ok(Self { file, part, path: path.to_owned(), finished: false })
     }
 
@@ -342,9 +338,8 @@ impl PartFile {
         }
         std::fs::rename(&self.part, &self.path).map_err(FinishError::Write)?;
         self.finished = true;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         // Some file systems of sticks cannot flush a folder; the file itself is durable.
-        let _ = File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all());
+        let _ = sync_parent(&self.path);
         Ok(())
     }
 }

@@ -7,9 +7,9 @@ use super::{Origin, SenderStanding, called, open_failure, open_file, problem_wor
 use crate::courier::{BundleError, Sender, Tally, inspect, open};
 use crate::encoding::text::shown;
 use crate::identity::keys::SealingSecret;
-use crate::node::api::{Answer, BundleView, Event, Failure, Progress, Reply};
+use crate::node::api::{BundleView, Failure, Reply};
 use crate::node::core::{Node, Step, Task};
-use crate::node::library::{Control, Meter};
+use crate::node::library::Meter;
 
 /// What reading a bundle through told.
 struct Seen {
@@ -70,15 +70,12 @@ impl Node {
     ) -> Result<Step, Failure> {
         let keys = self.me()?.vault.keys();
         let (device, sealing) = (keys.certificate.device(), SealingSecret(keys.device.sealing.0.duplicate()));
-        let answers = task.answers.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = Control { cancelled, progress: &progress, started: std::time::Instant::now() };
+        self.run_beside(task, move |control| {
             let mut file = open_file(&path)?;
             let seen = match open(&file, device, &sealing) {
                 Ok(mut bundle) => {
                     let bytes = bundle.outline().bytes;
-                    let meter = Meter::new("verify", bytes, &control);
+                    let meter = Meter::new("verify", bytes, control);
                     let mut read_bytes = 0;
                     let read = bundle.read_all(|message| {
                         if let crate::sync::message::Message::Chunk(chunk) = message {

@@ -14,7 +14,7 @@ use crate::case::spoken::spoken_name;
 use crate::courier::{Sender, Tally, open};
 use crate::encoding::id::{CaseId, ChunkId, StudyId};
 use crate::identity::keys::{DeviceKey, SealingSecret};
-use crate::node::api::{Answer, Event, Failure, FailureCode, Progress, Reply};
+use crate::node::api::{Failure, FailureCode, Reply};
 use crate::node::arrivals::AfterRefusal;
 use crate::node::core::{Node, Step, Task};
 use crate::node::home::store_failure;
@@ -92,12 +92,9 @@ impl Node {
         let keys = self.me()?.vault.keys();
         let (device, sealing) = (keys.certificate.device(), SealingSecret(keys.device.sealing.0.duplicate()));
         let store = Arc::clone(self.store()?);
-        let answers = task.answers.clone();
         let node = self.inner.clone();
-        self.run_beside(task, move |cancelled| {
-            let progress = |progress: Progress| drop(answers.try_send(Answer::Event(Event::Progress(progress))));
-            let control = Control { cancelled, progress: &progress, started: std::time::Instant::now() };
-            let reply = read_bundle(&path, device, &sealing, &store, &node, &control)?;
+        self.run_beside(task, move |control| {
+            let reply = read_bundle(&path, device, &sealing, &store, &node, control)?;
             Ok(Box::new(move |_: &mut Node| Ok(reply)))
         })
     }

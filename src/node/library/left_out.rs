@@ -12,6 +12,7 @@ use dicom_dictionary_std::tags;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
+use super::import::{Control, Meter};
 use super::merge::{put_object, with_series};
 use super::reading::{fetch_from, held_instances};
 use super::{LeftOutCount, LocalStudy, chunk_group, damaged, put, store_failure};
@@ -120,6 +121,7 @@ pub fn include(
     series: &[String],
     reviewer: &str,
     now: Timestamp,
+    control: &Control<'_>,
 ) -> Result<usize, Failure> {
     let mut rows = of_study(store, &study.id)?;
     let chosen = chosen_series(study, &rows, series)?;
@@ -128,7 +130,14 @@ pub fn include(
     let mut added: BTreeMap<String, (SeriesHead, Vec<InstanceEntry>)> = BTreeMap::new();
     let mut packer = Packer::new().map_err(|error| unopened(&error))?;
     let mut included = BTreeSet::new();
-    for row in rows.iter_mut().filter(|row| row.waits() && chosen.contains(&row.facts.series)) {
+    let is_chosen = |row: &LeftOutRow| row.waits() && chosen.contains(&row.facts.series);
+    let bytes = rows.iter().filter(|row| is_chosen(row)).map(|row| row.entry.object.packed_bytes).sum();
+    let meter = Meter::new("include", bytes, control);
+    for row in rows.iter_mut().filter(|row| is_chosen(row)) {
+        if control.is_cancelled() {
+            return Err(Failure::new(FailureCode::Interrupted, "Nothing was included: it was stopped.")
+                .hint("Repeat the command."));
+        }
         let (entry, object) = reviewed_instance(store, &key, &row.entry, &mut packer)?;
         put_object(&mut batch, &study.id, object);
         if batch.chunk_bytes() >= BATCH_CHUNK_BYTES_ADVISED {
@@ -143,6 +152,8 @@ pub fn include(
         let of_series = || (row.facts.series_head(), Vec::new());
         added.entry(row.facts.series.clone()).or_insert_with(of_series).1.push(entry);
         included.insert(row.entry.sop_instance.clone());
+        meter.add(row.entry.object.packed_bytes);
+        meter.at(0);
     }
     let mut held = held_instances(store, study)?;
     let mut heads = study.head.series.clone();

@@ -363,9 +363,9 @@ fn an_image_that_may_show_a_name_is_in_no_manifest_until_somebody_looked() {
     let series = study.left_out[0].series.clone();
     assert!(before.head.series.iter().any(|head| head.series == series && head.instances == 0 && head.left_out == 2));
 
-    let missing = include(&home.store, &before, &["9".into()], "Dr Reader", NOW).unwrap_err();
+    let missing = include(&home.store, &before, &["9".into()], "Dr Reader", NOW, &control()).unwrap_err();
     assert_eq!((missing.code, missing.details["candidates"].clone()), (FailureCode::NotFound, vec![series.clone()]));
-    assert_eq!(include(&home.store, &before, &["3".into()], "Dr Reader", NOW).unwrap(), 2);
+    assert_eq!(include(&home.store, &before, &["3".into()], "Dr Reader", NOW, &control()).unwrap(), 2);
 
     let after = home.study(&study.id);
     assert_eq!((after.head.instances(), after.head.left_out, after.left_out()), (3, 0, 0));
@@ -390,7 +390,7 @@ fn an_image_that_may_show_a_name_is_in_no_manifest_until_somebody_looked() {
     let again = home.import(&[files.path()]).unwrap();
     assert_eq!((again.studies[0].already_held, again.studies[0].left_out.len()), (3, 0));
     assert_eq!(home.study(&study.id).head, after.head);
-    let nothing = include(&home.store, &after, &[series], "Dr Reader", NOW).unwrap_err();
+    let nothing = include(&home.store, &after, &[series], "Dr Reader", NOW, &control()).unwrap_err();
     assert_eq!(nothing.code, FailureCode::NotFound);
 }
 
@@ -540,6 +540,22 @@ fn a_stopped_import_lists_nothing_and_the_next_one_continues() {
 }
 
 #[test]
+fn a_stopped_inclusion_admits_nothing_and_the_next_one_everything() {
+    let home = Home::new();
+    let risky = |number| Image { burned_in: "YES", series: 3, number, ..CT };
+    let files = folder(&[CT, risky(1), risky(2), risky(3)]);
+    let report = home.import(&[files.path()]).unwrap();
+    let before = home.study(&report.studies[0].id);
+    let stop = AtomicBool::new(false);
+    let stopping = |_| stop.store(true, Ordering::Relaxed);
+    let stopped = Control { cancelled: &stop, progress: &stopping, started: Instant::now() };
+    let failure = include(&home.store, &before, &["3".into()], "Dr Reader", NOW, &stopped).unwrap_err();
+    assert_eq!(failure.code, FailureCode::Interrupted);
+    assert_eq!(home.study(&report.studies[0].id).head, before.head);
+    assert_eq!(include(&home.store, &before, &["3".into()], "Dr Reader", NOW, &control()).unwrap(), 3);
+}
+
+#[test]
 fn progress_ends_with_everything_done() {
     let home = Home::new();
     let files = folder(&[numbers(3), vec![Image { study: "1.2.3.99", ..CT }]].concat());
@@ -632,7 +648,7 @@ fn real_series_come_out_with_the_pixels_they_went_in_with() {
         // The ADC map says DERIVED\\SECONDARY, so somebody has to look at it first.
         assert_eq!(waiting.is_empty(), local.head.modalities == ["CT"]);
         if !waiting.is_empty() {
-            assert_eq!(include(&home.store, &local, &waiting, "Dr Reader", NOW).unwrap(), 20);
+            assert_eq!(include(&home.store, &local, &waiting, "Dr Reader", NOW, &control()).unwrap(), 20);
         }
         exported.extend(pixels_below(&home.export(&home.study(&study.id), &format!("out-{at}"))));
     }
