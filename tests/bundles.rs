@@ -6,7 +6,7 @@ use overread::node::api::{CaseNew, FailureCode, OpinionDraft, Request};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Person, exchange_cards, free_address, write_ct};
+use crate::support::{Person, exchange_cards, free_address, pair, write_ct};
 
 const SLICES: u32 = 6;
 
@@ -256,6 +256,23 @@ async fn what_a_bundle_left_out_comes_over_the_network_once_there_is_one() {
     let fetch = Request::Fetch { case, series: Vec::new(), key_images: false };
     let fetched = reader.begin(fetch, 30).await.end().await.unwrap().document();
     assert_eq!(fetched["complete"], true, "{fetched}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_packing_does_not_answer_an_invitation() {
+    let folder = TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "River Clinic").await;
+    let other = Person::out_of_reach("Dr. Cleo Marsh", "Elsewhere").await;
+    pair(&asker, &reader).await;
+    exchange_cards(&reader, &other, folder.path()).await;
+    let new = CaseNew { ask: "Cyst?".into(), invite: vec!["Okafor".into()], ..CaseNew::default() };
+    let case = asker.json(Request::CaseNew(new)).await["case"].as_str().unwrap().to_owned();
+    let (recipients, cases) = (vec!["Marsh".into()], vec![case]);
+    let path = folder.path().join("a.bundle");
+    let refused = reader.ask(Request::BundlePack { recipients, cases, key_images: false, path }).await.unwrap_err();
+    assert_eq!(refused.code, FailureCode::NotAMember);
+    assert_eq!(reader.json(Request::CaseList).await["cases"][0]["standing"], "invited");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,13 +109,16 @@ impl Node {
     async fn bundle_cases(&mut self, identities: &[IdentityKey], typed: &[String]) -> Result<Vec<CaseId>, Failure> {
         let mut cases = BTreeSet::new();
         for typed in typed {
-            let case = self.open_case(typed).await?;
+            let case = self.find_case(typed)?;
             if let Some(outsider) = identities.iter().find(|identity| !self.is_member(case, identity)) {
                 let name = self.me()?.name_of(outsider, None);
                 return Err(Failure::new(FailureCode::NotAMember, format!("{name} is not a member of {typed}."))
                     .hint(format!("Invite first: `overread case member add {typed} \"{name}\"`. Then pack again.")));
             }
             cases.insert(case);
+        }
+        for case in &cases {
+            self.accept_invitation(*case).await?;
         }
         if typed.is_empty() {
             let shared = |case: &CaseId| {
