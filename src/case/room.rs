@@ -7,6 +7,9 @@
 //! A device never seals under an epoch that includes a device its own fold counts as removed, revoked or forked:
 //! [`Room::write`] puts a `members` entry without changes before the content when no epoch is clean (format 4).
 
+#[cfg(test)]
+mod dishonest;
+
 use super::access::{AccessChange, Change, DEVICES_MAX, IDENTITIES_MAX, Members, Role};
 use super::content::{Content, ContentError, MembersNote, Urgency};
 use super::entry::{
@@ -269,44 +272,6 @@ impl Room {
         let readers = self.membership().reading_devices();
         let lacking = readers.into_keys().map(|device| (device, self.keyring.lacking(&self.history, device)));
         lacking.filter(|(_, epochs)| !epochs.is_empty()).collect()
-    }
-
-    /// Writes content whatever the rights: what a dishonest program would do.
-    #[cfg(test)]
-    pub(super) fn write_unchecked(
-        &mut self,
-        author: &Author<'_>,
-        content: &Content,
-        rng: &mut impl CryptoRng,
-    ) -> Written {
-        let epoch = self.membership().epochs().last().unwrap().id;
-        let secret = self.keyring.secret(&epoch).unwrap();
-        let place = self.place(author);
-        let bytes = compose(author, place, Timestamp(9_000), Some(epoch), secret, content, None, &[], rng).unwrap();
-        self.take_own(author, bytes).unwrap()
-    }
-
-    /// Starts an epoch whose secret one current reader's device does not get.
-    #[cfg(test)]
-    pub(super) fn start_epoch_without(
-        &mut self,
-        author: &Author<'_>,
-        left_out: DeviceKey,
-        rng: &mut impl CryptoRng,
-    ) -> Written {
-        let membership = self.membership();
-        let mut reading = membership.reading_devices();
-        reading.remove(&left_out);
-        let secret = EpochSecret::random(rng);
-        let seals = seal_to_all(&secret, self.case(), &reading, rng).unwrap();
-        let commitment = Bytes(secret.commitment());
-        let members = Members { changes: Vec::new(), commitment, seals, wrapped: Vec::new() };
-        let from = membership.epochs().last().map(|epoch| epoch.id);
-        let content = Content::MembersNote(no_note());
-        let access = Some(AccessChange::Members(members));
-        let place = self.place(author);
-        let bytes = compose(author, place, Timestamp(9_000), from, &secret, &content, access, &[], rng).unwrap();
-        self.take_own(author, bytes).unwrap()
     }
 
     fn start_epoch(
