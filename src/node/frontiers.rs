@@ -59,6 +59,15 @@ impl Frontiers {
         batch.put_row(Table::HandedOver, &row_key(device, case), &to_bytes(known));
     }
 
+    /// Deletes what is noted of a case.
+    pub fn forget(&mut self, case: CaseId, batch: &mut Batch) {
+        for (table, noted) in [(Table::Delivery, &mut self.arrived), (Table::HandedOver, &mut self.handed_over)] {
+            for (device, _) in noted.extract_if(.., |(_, of), _| *of == case).map(|(key, _)| key) {
+                batch.delete_row(table, &row_key(device, case));
+            }
+        }
+    }
+
     /// Forgets everything: the node locks.
     pub fn clear(&mut self) {
         *self = Self::default();
