@@ -97,6 +97,13 @@ async fn a_blocked_colleague_gets_nothing_from_who_blocked_her_and_all_through_o
     let here = anna.hears(&case, "said by the blocked").await;
     assert_eq!(here["members"].as_array().unwrap().len(), 3);
     assert_eq!(answer_to(&transport, &at).await, None);
+
+    // A block can be ended; what the two had compared before counts no more.
+    carl.stop().await;
+    let card = anna.json(Request::CardUnblock { who: "Okafor".into() }).await;
+    assert_eq!(card["trust"], "unverified");
+    ben.say(&case, "said after the block ended").await;
+    anna.hears(&case, "said after the block ended").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

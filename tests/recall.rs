@@ -42,9 +42,14 @@ async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
     let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
     assert_eq!(reader.begin(fetch, 30).await.end().await.unwrap().document()["complete"], true);
 
-    let reason = Some("the wrong examination".to_owned());
-    let withdraw = Request::CaseStudyWithdraw { case: case.clone(), study: studies[0].clone(), reason };
-    asker.json(withdraw).await;
+    let withdraw = |text_checked| Request::CaseStudyWithdraw {
+        case: case.clone(),
+        study: studies[0].clone(),
+        reason: Some("that of 2031-02-17 was meant".into()),
+        text_checked,
+    };
+    assert_eq!(asker.ask(withdraw(false)).await.unwrap_err().code, FailureCode::TextCheck, "a date in the reason");
+    asker.json(withdraw(true)).await;
     let told =
         |shown: &Value| shown["studies"].as_array().unwrap().iter().any(|study| study["deleted_by"][0].is_string());
     let here = shown_once(&asker, &case, told).await;

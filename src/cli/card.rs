@@ -83,6 +83,11 @@ Example:
 Example:
   overread card block \"Dr Beck\"")]
     Block { name: String },
+    /// End a block; compare words anew before inviting
+    #[command(after_help = "\
+Example:
+  overread card unblock \"Dr Beck\"")]
+    Unblock { name: String },
     /// Remove a colleague's card
     #[command(after_help = "\
 Example:
@@ -100,6 +105,7 @@ impl Card {
             CardCommand::Verify { name, heard } => return verify(name, heard, session).await,
             CardCommand::Name { id, alias } => Request::CardName { who: id, alias },
             CardCommand::Block { name } => Request::CardBlock { who: name },
+            CardCommand::Unblock { name } => Request::CardUnblock { who: name },
             CardCommand::Remove { name } => Request::CardRemove { who: name },
         };
         session.carry_out(request).await

@@ -220,6 +220,9 @@ Example:
         study: String,
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Send the reason although it looks like it names the patient: you have read it
+        #[arg(long)]
+        text_checked: bool,
     },
 }
 
@@ -298,8 +301,8 @@ fn request(command: CaseCommand) -> Result<Request, Failure> {
         CaseCommand::Study { command: StudyCommand::Add { case, study, prior, other_patient } } => {
             Request::CaseStudyAdd { case, study, prior, other_patient }
         }
-        CaseCommand::Study { command: StudyCommand::Withdraw { case, study, reason } } => {
-            Request::CaseStudyWithdraw { case, study, reason }
+        CaseCommand::Study { command: StudyCommand::Withdraw { case, study, reason, text_checked } } => {
+            Request::CaseStudyWithdraw { case, study, reason, text_checked }
         }
         CaseCommand::Member { command: MemberCommand::Add { case, name, role, to_unverified } } => {
             Request::CaseMemberAdd { case, who: name, role, to_unverified }

@@ -25,8 +25,8 @@ Examples:
   overread node --json --passphrase-file pass.txt
 
 While it runs, every other command on this machine is carried out by it, and any program of the same user can use it
-while it is unlocked. Without a passphrase it starts locked: it takes deliveries and opens nothing. Ctrl-C ends it in
-order.")]
+while it is unlocked. It needs the passphrase to start; locked again (--lock-after, `overread vault lock`) it still takes
+and makes deliveries, and opens nothing. Ctrl-C ends it in order.")]
 pub(super) struct Node {
     /// Where to listen, as a multiaddress; may be repeated
     #[arg(long, value_name = "ADDR")]
@@ -45,7 +45,7 @@ impl Node {
         let interruption = Interruption::default();
         interruption.listen()?;
         let mut person = Terminal::new(interruption);
-        // A locked node is of use too, so a script without a passphrase starts one.
+        // A script that gives none hears from the node what is wrong: no identity yet, or locked.
         let passphrase = if passphrases.is_given() || person.is_here() {
             Some(passphrases.current(&mut output, &mut person)?)
         } else {

@@ -9,17 +9,18 @@ use crate::node::api::{Failure, Request};
 use super::read;
 use super::session::Session;
 
-/// Check every signature and hash of a case or file once more
+/// Check every signature and hash of a case, a bundle or everything once more
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   overread verify amber-falcon
+  overread verify all            every case, every stored entry and chunk
   overread verify beck.bundle
   overread verify c-k3vq --json | jq .ok
 
 Needs no network. Exit code 1: something is not as it was signed.")]
 pub(super) struct Verify {
-    /// A file or folder, or a case by its spoken name or id
+    /// A bundle's file, a case by its spoken name or id, or all
     #[arg(value_name = "PATH_OR_CASE")]
     what: String,
 }

@@ -347,6 +347,7 @@ impl Node {
         typed: &str,
         study: &str,
         reason: Option<String>,
+        text_checked: bool,
         task: Task,
     ) -> Result<Step, Failure> {
         let case = self.open_case(typed).await?;
@@ -357,7 +358,7 @@ impl Node {
             Failure::new(FailureCode::NotFound, format!("The case has no study {}.", shown(study)))
                 .hint("`overread case show CASE` lists its studies.")
         })?;
-        self.check_case_text(case, &[("reason", reason.as_ref())], false)?;
+        self.check_case_text(case, &[("reason", reason.as_ref())], text_checked)?;
         let content = Content::StudyWithdrawn(StudyWithdrawn { study: found.study, reason });
         let step = self.write_and_answer(case, &[content], None, task, written_ids).await?;
         self.delete_withdrawn(case).await;

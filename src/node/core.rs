@@ -212,6 +212,7 @@ impl Node {
             R::CardVerify { who, heard } => self.card_verify(&who, heard.as_deref()).await.map(Step::Done),
             R::CardName { who, alias } => self.card_name(&who, &alias).map(Step::Done),
             R::CardBlock { who } => self.card_block(&who).await.map(Step::Done),
+            R::CardUnblock { who } => self.card_unblock(&who).await.map(Step::Done),
             R::CardRemove { who } => self.card_remove(&who).await.map(Step::Done),
             R::PairOpen => self.pair_open(task).await,
             R::PairJoin { code, at } => self.pair_join(&code, at, task).await,
@@ -237,7 +238,9 @@ impl Node {
             R::CaseStudyAdd { case, study, prior, other_patient } => {
                 self.case_study_add(&case, &study, prior, other_patient, task).await
             }
-            R::CaseStudyWithdraw { case, study, reason } => self.case_study_withdraw(&case, &study, reason, task).await,
+            R::CaseStudyWithdraw { case, study, reason, text_checked } => {
+                self.case_study_withdraw(&case, &study, reason, text_checked, task).await
+            }
             R::CaseMemberAdd { case, who, role, to_unverified } => {
                 self.case_member_add(&case, &who, &role, to_unverified, task).await
             }
@@ -467,6 +470,7 @@ fn needs_network(request: &Request) -> bool {
             | R::CardVerify { .. }
             | R::CardName { .. }
             | R::CardBlock { .. }
+            | R::CardUnblock { .. }
             | R::CardRemove { .. }
             | R::Import(_)
             | R::StudyList

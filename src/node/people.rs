@@ -250,6 +250,14 @@ impl Node {
         Ok(Reply::Card(self.colleague_view(&identity)?))
     }
 
+    pub async fn card_unblock(&mut self, who: &str) -> Result<Reply, Failure> {
+        let identity = self.find_person(who)?;
+        self.me_mut()?.people.unblock(&identity).map_err(trust_failure)?;
+        self.save_colleague(&identity).await?;
+        self.update_gate().await;
+        Ok(Reply::Card(self.colleague_view(&identity)?))
+    }
+
     pub async fn card_remove(&mut self, who: &str) -> Result<Reply, Failure> {
         let identity = self.find_person(who)?;
         self.me_mut()?.people.remove(&identity).map_err(trust_failure)?;
@@ -389,7 +397,7 @@ pub(super) fn trust_failure(error: TrustError) -> Failure {
         }
         TrustError::TooMany => (FailureCode::Untrusted, "`overread card remove NAME` makes room."),
         TrustError::Blocked { .. } => {
-            (FailureCode::Untrusted, "`overread card remove NAME`, then add the card again and compare words.")
+            (FailureCode::Untrusted, "`overread card unblock NAME`, then compare words anew.")
         }
     };
     Failure::new(code, super::library::sentence(&error)).hint(hint)

@@ -82,6 +82,10 @@ pub enum Request {
     CardBlock {
         who: String,
     },
+    /// Ends a block: the colleague is unverified then, whatever she was before.
+    CardUnblock {
+        who: String,
+    },
     CardRemove {
         who: String,
     },
@@ -159,6 +163,7 @@ pub enum Request {
         case: String,
         study: String,
         reason: Option<String>,
+        text_checked: bool,
     },
     CaseMemberAdd {
         case: String,

@@ -96,7 +96,7 @@ impl Node {
             let identity = self.find_person(typed).or_else(|failure| member().ok_or(failure))?;
             if self.me()?.people.get(&identity).is_some_and(|colleague| colleague.is_blocked()) {
                 return Err(Failure::new(FailureCode::Untrusted, format!("{} is blocked.", shown(typed)))
-                    .hint("Pack for others, or add her card again with `overread card remove` and `card add`."));
+                    .hint("Pack for others, or end the block: `overread card unblock NAME`."));
             }
             if !identities.contains(&identity) {
                 identities.push(identity);
