@@ -1,9 +1,13 @@
 //! One device with two histories: shown with proof on both sides, and nothing is unsaid.
 
-use overread::node::api::Request;
+use overread::encoding::id::EntryId;
+use overread::node::api::{FailureCode, Request};
+use overread::sync::frontier::{DeviceHeads, Head};
+use overread::sync::message::{CaseDigest, Heads, List, Message};
 use serde_json::Value;
 
-use crate::support::{Person, pair, said};
+use crate::support::tap::Tap;
+use crate::support::{Person, case_id, pair, said};
 
 /// The home is copied; the original says some things that Anna hears, then the copy some that nobody hears, and then
 /// Anna and the copy meet.
@@ -108,4 +112,47 @@ async fn members_who_heard_two_histories_in_another_order_end_with_the_same_case
     assert_eq!(here["forks"].as_array().unwrap().len(), 1);
     assert!(here["state_hash"].is_string());
     assert_eq!(here["state_hash"], there["state_hash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_while_a_colleague_holds_later_entries_of_this_very_device() {
+    let anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let mut ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&anna, &ben).await;
+    let case = anna.founds("Metastasis or cyst?", &[], &["Okafor"]).await;
+    ben.accepts(&case).await;
+    ben.stop().await;
+    let device = anna.card().await.devices()[0].device();
+    let (mut following, _) = anna.follow().await;
+    // In place of Ben's device: it has something else, and of Anna's own log more than she does.
+    let mut tap = Tap::of(&ben, &anna).await;
+    let case_id = case_id(&case);
+    let digest = overread::encoding::id::Bytes([7; 32]);
+    tap.say(Message::Digests(List(vec![CaseDigest { case: case_id, digest, answer: true }]))).await;
+    let items = tap
+        .hears(|message| match message {
+            Message::Sketch(sketch) if sketch.case == case_id => Some(sketch.items.0.len()),
+            _ => None,
+        })
+        .await;
+    let heads = List(vec![Head { sequence: 99, id: EntryId([9; 32]) }]);
+    let matched = vec![0; items.div_ceil(8)].into();
+    let heads = List(vec![DeviceHeads { device, heads }]);
+    tap.say(Message::Heads(Heads { case: case_id, matched, heads })).await;
+    following.happens("a colleague holds entries of this device").await;
+    for request in [
+        Request::Say { case: case.clone(), text: "upon half a history".into(), text_checked: false },
+        Request::CaseMemberRemove { case: case.clone(), who: "Okafor".into() },
+    ] {
+        let refused = anna.ask(request).await.unwrap_err();
+        assert_eq!(refused.code, FailureCode::NotReached, "{refused}");
+        assert!(refused.hint.is_some());
+    }
+    assert_eq!(said(&anna.shown(&case).await), Vec::<&str>::new());
+
+    // What nobody proves stands in the way of nothing once its teller is gone.
+    tap.end().await;
+    following.happens("disconnected").await;
+    anna.say(&case, "upon all of it").await;
+    assert_eq!(said(&anna.shown(&case).await), ["upon all of it"]);
 }

@@ -118,3 +118,26 @@ async fn a_purged_case_is_gone_and_comes_back_as_an_invitation_only() {
     let here = shown_once(&asker, &case, |shown| shown["messages"].as_array().unwrap().len() == 2).await;
     assert_eq!(here["forks"], Value::Array(Vec::new()));
 }
+
+/// What is under way with peers refers to the case's index, which the purge empties.
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_are_purged_while_much_is_said_in_them() {
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &reader).await;
+    for round in 0..12 {
+        let case = asker.founds("Metastasis or cyst?", &[], &["Okafor"]).await;
+        reader.accepts(&case).await;
+        for number in 0..8 {
+            asker.say(&case, &format!("{round}.{number} from the asker")).await;
+            reader.say(&case, &format!("{round}.{number} from the reader")).await;
+        }
+        let (first, second) = if round % 2 == 0 { (&reader, &asker) } else { (&asker, &reader) };
+        for person in [first, second] {
+            person.json(Request::CasePurge { case: case.clone() }).await;
+        }
+    }
+    for person in [&asker, &reader] {
+        assert_eq!(person.json(Request::Verify { what: "all".into() }).await["ok"], true);
+    }
+}

@@ -293,7 +293,7 @@ impl Node {
             Effect::OwnLogAhead { case, sequence, .. } => {
                 tracing::error!(case = %case.short(), sequence, "a colleague holds entries of this device that are not here");
                 self.happened(
-                    "own log ahead: this home was restored from a copy; it must become a new device",
+                    "a colleague holds entries of this device that are not here: nothing is written until they are",
                     Some(case.to_string()),
                     None,
                 );
