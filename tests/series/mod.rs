@@ -3,63 +3,13 @@
 //! Two nodes run as processes; everything else is `overread --json …` as a script would call it. Judges are
 //! pydicom (pixels, words of the original left in a header), `dcmdump` and `dciodvfy` (no new errors).
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-const PASSPHRASE: &str = "correct horse battery staple";
-
-/// A person's home, asked through the command line.
-struct Home(PathBuf);
-
-/// A node that ends with the test, however that ends.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Home {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_overread"));
-        command.arg("--json").arg("--home").arg(&self.0).args(arguments).env("OVERREAD_PASSPHRASE", PASSPHRASE);
-        command
-    }
-
-    /// Runs a command to its end; `exit` is the code it must end with.
-    fn run(&self, exit: i32, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {text}");
-        serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap()
-    }
-
-    fn node(&self) -> Running {
-        let listen = ["node", "--listen", "/ip4/127.0.0.1/tcp/0"];
-        let mut child = self.command(&listen).stdout(Stdio::piped()).spawn().unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        assert!(first.contains("ready"), "{first}");
-        Running(child)
-    }
-}
-
-/// The two-command flow, to pair: one reads the line, the other types it.
-fn pair(asker: &Home, reader: &Home) {
-    let mut open = asker.command(&["pair", "open", "--yes"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(open.stdout.take().unwrap()).lines();
-    let opened: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    let at = opened["addresses"][0].as_str().unwrap();
-    reader.run(0, &["pair", "join", opened["code"].as_str().unwrap(), "--at", at, "--yes"]);
-    for _ in lines {}
-    assert!(open.wait().unwrap().success());
-}
+use crate::support::program::{Home, pair};
 
 #[test]
 fn each_series_arrives_with_equal_pixels_and_no_word_of_the_patient() {
@@ -71,10 +21,9 @@ fn each_series_arrives_with_equal_pixels_and_no_word_of_the_patient() {
         return;
     }
     let folder = TempDir::new().unwrap();
-    let (asker, reader) = (Home(folder.path().join("asker")), Home(folder.path().join("reader")));
-    asker.run(0, &["init", "--name", "Dr. Anna Weiss", "--site", "City Hospital"]);
-    reader.run(0, &["init", "--name", "Dr. Ben Okafor", "--site", "University Clinic"]);
-    let _nodes = (asker.node(), reader.node());
+    let asker = Home::of(folder.path(), "asker", "Dr. Anna Weiss", "City Hospital");
+    let reader = Home::of(folder.path(), "reader", "Dr. Ben Okafor", "University Clinic");
+    let _nodes = (asker.node(&[]), reader.node(&[]));
     pair(&asker, &reader);
     let series = [
         ("liver", "ct-series/liver-3-slices"),
@@ -90,7 +39,7 @@ fn each_series_arrives_with_equal_pixels_and_no_word_of_the_patient() {
 }
 
 fn consult(asker: &Home, reader: &Home, name: &str, source: &Path, folder: &Path) {
-    let imported = asker.command(&["import", source.to_str().unwrap()]).output().unwrap();
+    let imported = asker.json(&["import", source.to_str().unwrap()]).output().unwrap();
     let imported: Value = serde_json::from_slice(&imported.stdout).unwrap();
     let study = imported["studies"][0]["id"].as_str().unwrap();
     // A derived series waits for somebody to look at it, and is refused until then.
