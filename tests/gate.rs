@@ -19,6 +19,20 @@ async fn cases(person: &Person) -> Vec<String> {
     listed["cases"].as_array().unwrap().iter().map(|case| case["id"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Anna, Ben and Carl, who all know each other, in a case that Anna founded.
+async fn three_in_a_case() -> (Person, Person, Person, String) {
+    let anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    let carl = Person::new("Dr. Carl Lund", "Lake Clinic").await;
+    pair(&anna, &ben).await;
+    pair(&anna, &carl).await;
+    pair(&ben, &carl).await;
+    let case = anna.founds("Metastasis or cyst?", &[], &["Okafor", "Lund"]).await;
+    ben.accepts(&case).await;
+    carl.accepts(&case).await;
+    (anna, ben, carl, case)
+}
+
 /// Asks a node for a case in every way there is, and waits until it has refused.
 async fn ask_in_vain(tap: &mut Tap, node: &Person, case: CaseId) {
     let (mut following, _) = node.follow().await;
@@ -66,15 +80,7 @@ async fn a_stranger_gets_no_answer_and_her_case_never_arrives() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_colleague_gets_nothing_from_who_blocked_her_and_all_through_others() {
-    let anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
-    let mut ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
-    let mut carl = Person::new("Dr. Carl Lund", "Lake Clinic").await;
-    pair(&anna, &ben).await;
-    pair(&anna, &carl).await;
-    pair(&ben, &carl).await;
-    let case = anna.founds("Metastasis or cyst?", &[], &["Okafor", "Lund"]).await;
-    ben.accepts(&case).await;
-    carl.accepts(&case).await;
+    let (anna, mut ben, mut carl, case) = three_in_a_case().await;
     let (_, at) = anna.follow().await;
     let (mut at_ben, _) = ben.follow().await;
 
@@ -156,15 +162,7 @@ fn digests(message: &Message) -> Option<Vec<CaseId>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_removed_fetch_nothing_written_later_and_open_nothing_of_it_when_handed_the_bytes() {
-    let mut anna = Person::new("Dr. Anna Weiss", "City Hospital").await;
-    let mut ben = Person::new("Dr. Ben Okafor", "University Clinic").await;
-    let carl = Person::new("Dr. Carl Lund", "Lake Clinic").await;
-    pair(&anna, &ben).await;
-    pair(&anna, &carl).await;
-    pair(&ben, &carl).await;
-    let case = anna.founds("Metastasis or cyst?", &[], &["Okafor", "Lund"]).await;
-    ben.accepts(&case).await;
-    carl.accepts(&case).await;
+    let (mut anna, mut ben, carl, case) = three_in_a_case().await;
     anna.say(&case, "said before the removal").await;
     ben.hears(&case, "said before the removal").await;
 

@@ -5,6 +5,7 @@
 //! the last. What never names this device is deleted when the connection or the bundle ends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::core::{Node, open_part};
 use super::rooms::{Answered, INVITED, OFFERED, Taken, stored};
@@ -92,7 +93,7 @@ impl Node {
             && let Err(error) = self.commit(batch).await
         {
             tracing::error!(what = error.what, "entries could not be stored");
-            if let Ok(store) = self.store().map(std::sync::Arc::clone) {
+            if let Ok(store) = self.store().map(Arc::clone) {
                 let _ = self.rooms.reload(&store, case);
                 self.learn(case);
             }

@@ -4,11 +4,12 @@
 //! cards already held are taken: nobody becomes a colleague because somebody else says so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::api::Failure;
 use super::core::{Node, now};
 use super::rooms::Answered;
-use crate::identity::card::{CARD_ADDRESSES_MAX, Card};
+use crate::identity::card::{CARD_ADDRESSES_MAX, Card, CardDetails};
 use crate::identity::keys::{DeviceKey, IdentityKey};
 use crate::net::{Multiaddr, Path, is_dialable, path_of, port_of};
 use crate::sync::event::Event as SyncEvent;
@@ -40,12 +41,12 @@ impl Node {
         }
         addresses.sort();
         addresses.truncate(CARD_ADDRESSES_MAX);
-        let store = std::sync::Arc::clone(self.store()?);
+        let store = Arc::clone(self.store()?);
         let open = self.me_mut()?;
         if addresses.is_empty() || open.card.addresses() == addresses {
             return Ok(());
         }
-        let details = crate::identity::card::CardDetails { addresses, ..open.card.details() };
+        let details = CardDetails { addresses, ..open.card.details() };
         open.reissue(details, &store, now())
     }
 
