@@ -1,12 +1,17 @@
 //! Two hospitals whose networks never meet consult by files alone.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use overread::courier::{self, CasePack, PackPlan, Recipient};
+use overread::encoding::random;
+use overread::encoding::time::Timestamp;
 use overread::node::api::{CaseNew, FailureCode, OpinionDraft, Request};
+use overread::sync::frontier::Frontier;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Person, exchange_cards, free_address, pair, write_ct};
+use crate::support::{Person, case_id, exchange_cards, free_address, pair, said, write_ct};
 
 const SLICES: u32 = 6;
 
@@ -211,6 +216,64 @@ async fn only_colleagues_who_are_not_blocked_may_hand_over_a_bundle() {
     assert_eq!(refused.code, FailureCode::Untrusted);
     assert!(refused.what.contains("card you do not hold"), "{refused}");
     assert_eq!(apart.reader.json(Request::CaseList).await, before);
+}
+
+/// A case founded by somebody whom no network reaches.
+async fn founded(by: &Person, invite: &[&str]) -> String {
+    let invite = invite.iter().map(ToString::to_string).collect();
+    let new = CaseNew { ask: "Cyst?".into(), invite, ..CaseNew::default() };
+    by.json_within(Request::CaseNew(new), 0).await["case"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fellow_member_without_a_card_hands_over_the_case_shared_with_her_and_no_other() {
+    let folder = TempDir::new().unwrap();
+    let mut owner = Person::out_of_reach("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::out_of_reach("Dr. Ben Okafor", "River Clinic").await;
+    let mut fellow = Person::out_of_reach("Dr. Cleo Marsh", "Elsewhere").await;
+    exchange_cards(&owner, &reader, folder.path()).await;
+    exchange_cards(&owner, &fellow, folder.path()).await;
+    let shared = founded(&owner, &["Okafor", "Marsh"]).await;
+    let other = founded(&owner, &["Okafor"]).await;
+    for (who, whom) in [("Okafor", &reader), ("Marsh", &fellow)] {
+        let path = folder.path().join(format!("{who}.bundle"));
+        unpack(whom, &pack(&owner, who, path, false).await.0).await;
+    }
+    fellow.say(&shared, "from a fellow member").await;
+    let (path, packed) = pack(&fellow, &reader.identity().await, folder.path().join("fellow.bundle"), false).await;
+    assert_eq!(packed["cases"], Value::from(vec![shared.clone()]));
+    let unpacked = unpack(&reader, &path).await;
+    assert_eq!((&unpacked["entries_new"], &unpacked["problems"]), (&1.into(), &Value::Array(Vec::new())));
+    assert_eq!(said(&reader.shown(&shared).await), ["from a fellow member"]);
+
+    // The same person hands over true entries of a case she is not in: hers to carry they are not.
+    owner.say(&other, "not for the fellow member").await;
+    owner.stop().await;
+    fellow.stop().await;
+    let entries = owner.store().entries(case_id(&other)).unwrap().into_iter().map(|entry| Ok(entry.bytes));
+    let vault = fellow.vault();
+    let device = reader.card().await.devices()[0].clone();
+    let plan = PackPlan {
+        recipients: vec![Recipient { device: device.device(), sealing: device.statement.sealing }],
+        certificate: &vault.keys().certificate,
+        signing: &vault.keys().device.signing,
+        now: Timestamp(1_800_000_000_000),
+        cases: vec![CasePack {
+            case: case_id(&other),
+            frontier: Frontier::default(),
+            entries: Box::new(entries),
+            chunks: Box::new(std::iter::empty()),
+        }],
+        cards: Vec::new(),
+    };
+    let mut bytes = Vec::new();
+    courier::pack(&mut bytes, plan, &mut random::system(), &mut |_| ControlFlow::Continue(())).unwrap();
+    let path = folder.path().join("foreign.bundle");
+    std::fs::write(&path, bytes).unwrap();
+    let unpacked = unpack(&reader, &path).await;
+    assert_eq!(unpacked["entries_new"], 0, "{unpacked}");
+    assert!(unpacked["problems"].to_string().contains("not a case you share with the sender"), "{unpacked}");
+    assert_eq!(said(&reader.shown(&other).await), Vec::<&str>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ use crate::node::library::{self, Control, Meter};
 use crate::node::link::Inner;
 use crate::node::rooms::Answered;
 use crate::store::{Batch, Store, VerifiedChunk};
+use crate::sync::event::{Event as SyncEvent, Refusal};
 use crate::sync::frontier::Frontier;
 use crate::sync::message::Message;
 
@@ -83,7 +84,7 @@ pub(in crate::node) struct CasePart {
 pub(in crate::node) struct EntriesTaken {
     new: u64,
     refused: u64,
-    /// The case is new here and the sender is no colleague.
+    /// The sender is no colleague, and the case is new here or she is not in it.
     not_taken: bool,
 }
 
@@ -146,17 +147,19 @@ impl Node {
     async fn take_case_part(&mut self, giver: Giver, part: CasePart) -> Result<EntriesTaken, Failure> {
         self.me()?;
         let Some(case) = part.case else { return Ok(EntriesTaken::default()) };
-        let is_new = self.rooms.get(&case).is_none_or(|open| open.answered == Answered::Offered);
-        if is_new && !giver.is_colleague {
+        let here = self.rooms.get(&case).filter(|open| open.answered != Answered::Offered);
+        // Where nobody is named, entries still prove themselves; who is named must be a member.
+        let shares_it = here.is_some_and(|open| giver.device.is_none_or(|device| open.role_of(&device).is_some()));
+        if !giver.is_colleague && !shares_it {
             return Ok(EntriesTaken { not_taken: true, ..EntriesTaken::default() });
         }
         let taken = self.take_in(giver.device, case, part.entries, AfterRefusal::GoOn).await;
-        if taken.refused == Some(crate::sync::event::Refusal::Full) {
+        if taken.refused == Some(Refusal::Full) {
             return Err(Failure::new(FailureCode::DiskFull, "The disk is full: unpacking stopped.")
                 .hint("Make room and repeat: what was taken in is kept, nothing is done twice."));
         }
         if !taken.stored.new.is_empty() {
-            self.tell(crate::sync::event::Event::EntriesAdded { case, ids: taken.stored.new.clone() });
+            self.tell(SyncEvent::EntriesAdded { case, ids: taken.stored.new.clone() });
         }
         self.accept_invitation(case).await?;
         if let (Some(device), Some(frontier)) = (giver.device, part.frontier) {
@@ -342,7 +345,7 @@ impl<'a> Reader<'a> {
         let taken = ask(self.node, |answer| Unpacking::Entries { giver, part, answer })??;
         self.taken.entries_new += taken.new;
         if taken.not_taken {
-            let why = "a new case is taken only from a colleague: add the sender's card, then repeat";
+            let why = "it is not a case you share with the sender, who is no colleague: add her card, then repeat";
             self.taken.problems.push(format!("{}: {why}", called(&case)));
         }
         if taken.refused > 0 {
