@@ -119,6 +119,42 @@ async fn a_purged_case_is_gone_and_comes_back_as_an_invitation_only() {
     assert_eq!(here["forks"], Value::Array(Vec::new()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pixels_of_a_closed_case_go_when_their_time_is_over_and_words_stay() {
+    let folder = TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let reader = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &reader).await;
+    let study = asker.import(write_ct(folder.path(), 14, 3)).await;
+    let case = asker.founds("Metastasis or cyst?", &[&study], &["Okafor"]).await;
+    let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
+    assert_eq!(reader.begin(fetch, 30).await.end().await.unwrap().document()["complete"], true);
+    let retention = |value: &str| Request::SettingsSet { name: "retention".into(), value: value.into() };
+    let images = |name: &str| Request::StudyExport { study: study.clone(), directory: folder.path().join(name) };
+
+    assert_eq!(reader.json(Request::SettingsShow).await["retention_days"], 30);
+    assert_eq!(reader.json(retention("0")).await["retention_days"], 0);
+    assert_eq!(reader.json(images("open")).await["instances"], 3, "the case is open");
+    reader.json(retention("30d")).await;
+    asker.json(Request::CaseClose { case: case.clone() }).await;
+    shown_once(&reader, &case, |shown| shown["status"] == "closed").await;
+    assert_eq!(reader.json(images("kept")).await["instances"], 3, "its time is not over");
+
+    reader.json(retention("0")).await;
+    assert!(reader.ask(images("gone")).await.is_err());
+    let shown = reader.json(Request::CaseShow { case: case.clone() }).await;
+    assert_eq!((&shown["question"], &shown["studies"][0]["chunks_have"]), (&"Metastasis or cyst?".into(), &0.into()));
+    asker.json(retention("0")).await;
+    assert_eq!(asker.json(images("mine")).await["instances"], 3, "the owner keeps her own");
+
+    reader.json(retention("7")).await;
+    let whole = |shown: &Value| shown["studies"][0]["chunks_have"] == shown["studies"][0]["chunks_total"];
+    shown_once(&reader, &case, whole).await;
+    let refused = reader.ask(retention("never")).await.unwrap_err();
+    assert_eq!(refused.code, FailureCode::WrongUse);
+    assert_eq!(reader.json(Request::SettingsShow).await["retention_days"], 7);
+}
+
 /// What is under way with peers refers to the case's index, which the purge empties.
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_are_purged_while_much_is_said_in_them() {

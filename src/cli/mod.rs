@@ -36,6 +36,7 @@ mod recovery;
 mod render;
 mod say;
 mod session;
+mod settings;
 mod study;
 mod sync;
 mod vault;
@@ -137,6 +138,7 @@ enum Command {
     Bundle(bundle::Bundle),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
+    Settings(settings::Settings),
     Demo(demo::Demo),
     Completions(completions::Completions),
 }
@@ -226,6 +228,7 @@ async fn with_session(command: Command, session: &mut Session) -> Result<u8, Fai
         Command::Bundle(bundle) => bundle.run(session).await,
         Command::Verify(verify) => verify.run(session).await,
         Command::Doctor(doctor) => doctor.run(session).await,
+        Command::Settings(settings) => settings.run(session).await,
         Command::Node(_) | Command::Demo(_) | Command::Completions(_) => Err(session::unexpected()),
     }
 }

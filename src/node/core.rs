@@ -29,6 +29,9 @@ const INNER_MAX: usize = 4096;
 /// How often waiting requests are looked at when nothing happens.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How often an open node looks for pixels whose time is over.
+const RETENTION_LOOK_EVERY: Duration = Duration::from_secs(60 * 60);
+
 /// How long a writing command tries to deliver, if it does not say.
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(10);
 
@@ -53,6 +56,8 @@ pub(super) struct Node {
     asking: mpsc::WeakSender<Asking>,
     wrong_passphrases: u32,
     last_request: Instant,
+    /// When the node last looked for pixels whose time is over.
+    pub retention_looked: Instant,
 }
 
 pub(super) enum Phase {
@@ -97,6 +102,7 @@ impl Node {
             asking,
             wrong_passphrases: 0,
             last_request: Instant::now(),
+            retention_looked: Instant::now(),
         })
     }
 
@@ -148,6 +154,9 @@ impl Node {
             && self.last_request.elapsed() > after
         {
             self.lock().await;
+        }
+        if self.is_open() && self.retention_looked.elapsed() > RETENTION_LOOK_EVERY {
+            self.drop_pixels_after_retention().await;
         }
     }
 
@@ -272,6 +281,8 @@ impl Node {
             R::Verify { what } if Path::new(&what).is_absolute() => self.bundle_verify(what.into(), task),
             R::Verify { what } => self.verify(&what).map(Step::Done),
             R::Doctor => self.doctor().await.map(Step::Done),
+            R::SettingsShow => self.settings_show().map(Step::Done),
+            R::SettingsSet { name, value } => self.settings_set(&name, &value).await.map(Step::Done),
             R::Follow => self.follow(task).await,
         }
     }
@@ -480,6 +491,8 @@ fn needs_network(request: &Request) -> bool {
             | R::StudyInclude { .. }
             | R::StudyExport { .. }
             | R::StudyImage { .. }
+            | R::SettingsShow
+            | R::SettingsSet { .. }
             | R::CaseList
             | R::CaseLog { .. }
             | R::CasePurge { .. }

@@ -33,8 +33,8 @@ impl Node {
         }
         for case in self.rooms.ids() {
             self.hand_keys(case, Hands::Anybody).await;
-            self.drop_pixels_after_retention(case).await;
         }
+        self.drop_pixels_after_retention().await;
         self.want_everything().await;
     }
 
@@ -104,7 +104,14 @@ impl Node {
     }
 
     /// Non-owners drop a case's pixels some days after closing; entries stay.
-    async fn drop_pixels_after_retention(&mut self, case: CaseId) {
+    pub async fn drop_pixels_after_retention(&mut self) {
+        for case in self.rooms.ids() {
+            self.drop_pixels_of(case).await;
+        }
+        self.retention_looked = std::time::Instant::now();
+    }
+
+    async fn drop_pixels_of(&mut self, case: CaseId) {
         if !self.is_past_retention(case) {
             return;
         }

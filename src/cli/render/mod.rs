@@ -58,6 +58,7 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
             other::verify_report(*ok, *entries, *chunks, problems, state_hash.as_deref())
         }
         Reply::Doctor { checks } => other::doctor(checks, width),
+        Reply::Settings(settings) => other::settings(settings),
         Reply::Nothing {} => "Done.\n".into(),
     }
 }

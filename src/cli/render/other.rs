@@ -2,7 +2,7 @@
 
 use crate::cli::progress::bytes;
 use crate::encoding::text::shown;
-use crate::node::api::{BundleView, Check, DeliveryView, PackedBundle, PeerView};
+use crate::node::api::{BundleView, Check, DeliveryView, PackedBundle, PeerView, SettingsView};
 
 use super::case::delivery as delivery_table;
 use super::layout::{Table, count, field, items, section, short, wrap};
@@ -128,4 +128,9 @@ pub(super) fn doctor(checks: &[Check], width: usize) -> String {
         }
     }
     text
+}
+
+pub(super) fn settings(settings: &SettingsView) -> String {
+    let days = usize::try_from(settings.retention_days).unwrap_or(usize::MAX);
+    field("retention", &format!("{} after closing", count(days, "day")), usize::MAX)
 }

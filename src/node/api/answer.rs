@@ -102,6 +102,7 @@ pub enum Reply {
     Unpacked { cases: Vec<String>, spoken: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
     VerifyReport { ok: bool, entries: u64, chunks: u64, problems: Vec<String>, state_hash: Option<String> },
     Doctor { checks: Vec<Check> },
+    Settings(SettingsView),
     Nothing {},
 }
 
@@ -194,6 +195,13 @@ pub struct BundleView {
     pub entries: u64,
     pub chunks: u64,
     pub problems: Vec<String>,
+}
+
+/// What the person can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsView {
+    /// Days after closing at which this home drops the pixels of a case that it does not own.
+    pub retention_days: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

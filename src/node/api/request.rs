@@ -243,6 +243,12 @@ pub enum Request {
         what: String,
     },
     Doctor,
+    SettingsShow,
+    /// Changes one setting; the answer is all of them.
+    SettingsSet {
+        name: String,
+        value: String,
+    },
     /// Follows what happens: [`Event::Happened`] until the client leaves.
     Follow,
 }

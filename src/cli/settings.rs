@@ -1,0 +1,46 @@
+//! `settings`: what a person can set about her home.
+
+use clap::{Args, Subcommand};
+
+use crate::node::api::{Failure, Request};
+
+use super::session::Session;
+
+/// Show and change the settings of this home
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  overread settings
+  overread settings set retention 14d
+
+Settings:
+  retention   days after closing at which pixels of cases that others own are deleted here [default: 30]; what was
+              written stays. A shorter time works at once; what it deleted, a longer one fetches again while the
+              case's other members hold it")]
+pub(super) struct Settings {
+    #[command(subcommand)]
+    command: Option<SettingsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SettingsCommand {
+    /// Show all settings
+    Show,
+    /// Change one setting
+    Set {
+        /// Which: retention
+        name: String,
+        /// The new value
+        value: String,
+    },
+}
+
+impl Settings {
+    pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
+        let request = match self.command {
+            None | Some(SettingsCommand::Show) => Request::SettingsShow,
+            Some(SettingsCommand::Set { name, value }) => Request::SettingsSet { name, value },
+        };
+        session.carry_out(request).await
+    }
+}
