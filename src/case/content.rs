@@ -14,7 +14,8 @@ use crate::encoding::{DecodeError, from_bytes, to_bytes};
 use crate::identity::keys::{IdentityKey, Secret};
 use crate::study::manifest::StudyHead;
 
-/// Longest text in one field, in bytes of UTF-8.
+/// Longest text in one field, in bytes of UTF-8: about ten pages. Longer ones do not go into a chunk, which could be
+/// missing, withdrawn or past its retention when the entry is called delivered.
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 
 /// Longest label, name or other one-line text, in bytes of UTF-8.

@@ -21,7 +21,6 @@ pub const DERIVE_ENTRY_COMMITMENT: &str = "overread/1/derive/entry-commitment";
 pub const DERIVE_EPOCH_COMMITMENT: &str = "overread/1/derive/epoch-commitment";
 pub const DERIVE_EPOCH_WRAP: &str = "overread/1/derive/epoch-wrap";
 pub const DERIVE_OBJECT_KEY: &str = "overread/1/derive/object-key";
-pub const DERIVE_TEXT_CHUNK_KEY: &str = "overread/1/derive/text-chunk-key";
 pub const DERIVE_STUDY_NAME: &str = "overread/1/derive/study-name";
 pub const DERIVE_ROW_KEY: &str = "overread/1/derive/row-key";
 pub const DERIVE_ROW_NAME: &str = "overread/1/derive/row-name";
@@ -65,7 +64,6 @@ const ALL: &[&str] = &[
     DERIVE_EPOCH_COMMITMENT,
     DERIVE_EPOCH_WRAP,
     DERIVE_OBJECT_KEY,
-    DERIVE_TEXT_CHUNK_KEY,
     DERIVE_STUDY_NAME,
     DERIVE_ROW_KEY,
     DERIVE_ROW_NAME,

@@ -615,9 +615,11 @@ pub(super) fn write_failure(error: WriteError) -> Failure {
         WriteError::NoKey => {
             Failure::new(FailureCode::NotReached, sentence(&error)).hint("`overread sync` gets it from another member.")
         }
-        WriteError::TooManyMembers | WriteError::TooLarge { .. } => {
+        WriteError::TooManyMembers => {
             Failure::new(FailureCode::WrongUse, sentence(&error)).hint("Make a second case for the rest.")
         }
+        WriteError::TooLarge { .. } => Failure::new(FailureCode::WrongUse, sentence(&error))
+            .hint("Shorten its texts together, or write one of them apart: `overread case context`, `overread say`."),
         other => Failure::new(FailureCode::Failed, sentence(&other))
             .hint("`overread verify CASE` says whether its history is whole."),
     }
