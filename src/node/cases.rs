@@ -213,7 +213,8 @@ impl Node {
     }
 
     /// Refuses to write while a colleague's device holds entries of this device that are not here: they would fork it.
-    /// So it is after a case was purged, or a home restored from a copy (format 6).
+    /// So it is after a case was purged, or a home restored from a copy. Once they are here this device writes on from
+    /// them; it becomes no new device, which a colleague's claim alone could make it do again and again (format 8.5).
     fn check_own_log(&self, case: CaseId) -> Result<(), Failure> {
         let (Some(link), Some(me), Some(log)) = (&self.link, self.my_device(), self.rooms.logs.get(&case)) else {
             return Ok(());
