@@ -62,3 +62,4 @@ pub mod seal;
 pub mod store;
 pub mod study;
 pub mod sync;
+pub mod view;

@@ -1,0 +1,110 @@
+//! Pictures on their way to a screen: the image itself, where it lies in its viewport, and the ink above it.
+//!
+//! The image stays at its own resolution as long as it can: a terminal that scales by itself gets it once, and
+//! zoom and pan then cost a few bytes. Ink (marks, reference lines, the scale bar) is drawn at the resolution of the
+//! screen and kept apart, so that it can move without the image being sent anew.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Colours of ink, by number; 0 is nothing. From [`INK_MEMBER_FIRST`] on they tell members apart.
+pub const INKS: [[u8; 3]; 16] = [
+    [0, 0, 0],
+    [255, 255, 255], // labels, scale bar
+    [255, 214, 0],   // my pencil
+    [0, 230, 118],   // cursor, crosshair
+    [255, 82, 82],   // warnings
+    [64, 196, 255],  // reference lines
+    [0, 0, 0],       // halo around other ink
+    [160, 160, 160], // what is not active
+    [255, 171, 64],
+    [105, 240, 174],
+    [234, 128, 252],
+    [140, 158, 255],
+    [255, 138, 128],
+    [132, 255, 255],
+    [204, 255, 144],
+    [244, 143, 177],
+];
+
+/// The first of the eight inks that members have.
+pub const INK_MEMBER_FIRST: u8 = 8;
+
+/// A picture of 8 bits a sample.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raster {
+    pub width: u32,
+    pub height: u32,
+    pub pixels: Pixels,
+}
+
+/// Row by row from the top left.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pixels {
+    /// One byte a pixel, 0 black.
+    Grey(Vec<u8>),
+    /// Three bytes a pixel: red, green, blue.
+    Rgb(Vec<u8>),
+}
+
+impl fmt::Debug for Raster {
+    /// Pixels are patient data: only the size is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} x {} pixels]", self.width, self.height)
+    }
+}
+
+/// Ink of the size of a viewport: one number of [`INKS`] a pixel, row by row from the top left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overlay {
+    pub width: u32,
+    pub height: u32,
+    pub ink: Vec<u8>,
+}
+
+/// Which picture a raster is: equal only for the same image, frame, window, inversion, flip and turn. Who shows
+/// pictures may keep those it has sent under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PictureId(pub u64);
+
+/// A part of a raster, in its pixels; edges may lie between them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crop {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+/// A rectangle of a viewport, in screen pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// What one viewport shows.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Size of the viewport in screen pixels.
+    pub width: u32,
+    pub height: u32,
+    /// Nothing where there is no image, or none that can be shown; around it is black.
+    pub picture: Option<Placed>,
+    pub overlay: Option<Overlay>,
+}
+
+/// A picture in its place.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub raster: Arc<Raster>,
+    pub id: PictureId,
+    /// The part that is seen.
+    pub crop: Crop,
+    /// Where that part goes: inside the viewport.
+    pub target: Area,
+    /// Whether pixels blend into each other when enlarged; otherwise each stays a rectangle.
+    pub smooth: bool,
+}
