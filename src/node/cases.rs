@@ -246,6 +246,7 @@ impl Node {
         self.rooms.wrote(case, &written);
         let ids = written.iter().map(|written| written.id).collect();
         self.tell(SyncEvent::EntriesAdded { case, ids });
+        self.happened("written", Some(case.to_string()), None);
         Ok(())
     }
 

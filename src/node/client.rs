@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::api::{Answer, Envelope, Event, Failure, FailureCode, Reply, Request};
 use super::control;
-use super::{Asked, NodeHandle, NodeOptions};
+use super::{Asked, Asking, NodeHandle, NodeOptions};
 
 /// Answers not yet taken by the client.
 pub(super) const ANSWERS_MAX: usize = 64;
@@ -29,8 +29,13 @@ pub struct Client {
 }
 
 enum Way {
-    Running { lines: tokio::io::Lines<BufReader<OwnedReadHalf>>, writer: OwnedWriteHalf },
+    Running {
+        lines: tokio::io::Lines<BufReader<OwnedReadHalf>>,
+        writer: OwnedWriteHalf,
+    },
     Here(NodeHandle),
+    /// A node of this process that another client owns.
+    Beside(mpsc::Sender<Asking>),
 }
 
 impl Client {
@@ -69,6 +74,17 @@ impl Client {
         self.way.ask(&envelope, on_event).await.unwrap_or_else(|| Err(gone()))
     }
 
+    /// Another client of the same node, which can ask while this one waits. One of this process's node must be gone
+    /// before that node ends by itself.
+    pub async fn another(&self) -> Result<Self, Failure> {
+        let way = match &self.way {
+            Way::Here(node) => Way::Beside(node.asking.clone()),
+            Way::Beside(asking) => Way::Beside(asking.clone()),
+            Way::Running { .. } => Way::find(&self.home, &self.options, Instant::now() + control::PATIENCE).await?,
+        };
+        Ok(Self { home: self.home.clone(), options: self.options.clone(), way })
+    }
+
     /// Ends a node of its own in good order; a running one goes on. So does its own for as long as other programs ask
     /// it, unless `hurry` ends before.
     pub async fn close(self, hurry: impl Future<Output = ()>) {
@@ -103,11 +119,12 @@ impl Way {
         on_event: &mut (dyn FnMut(Event) -> Option<Request> + Send),
     ) -> Option<Result<Reply, Failure>> {
         match self {
-            Self::Here(node) => {
+            Self::Here(NodeHandle { asking, .. }) | Self::Beside(asking) => {
                 let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
                 let (replies, replied) = mpsc::channel(1);
-                if let Err(failure) = node.ask(Asked { envelope: envelope.clone(), answers, replies: replied }).await {
-                    return Some(Err(failure));
+                let asked = Asked { envelope: envelope.clone(), answers, replies: replied };
+                if asking.send(Asking::Request(asked)).await.is_err() {
+                    return Some(Err(Failure::new(FailureCode::Failed, "The node has stopped.")));
                 }
                 while let Some(answer) = answered.recv().await {
                     match answer {

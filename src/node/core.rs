@@ -232,6 +232,7 @@ impl Node {
             R::StudyReview { study, directory } => self.study_review(&study, directory, task),
             R::StudyInclude { study, series } => self.study_include(&study, series, task),
             R::StudyExport { study, directory } => self.study_export(&study, directory, task),
+            R::StudyFile { study, sop_instance_uid } => self.study_file(&study, sop_instance_uid, task),
             R::StudyImage { study, sop_instance_uid, frame, values, window } => {
                 self.study_image(&study, &sop_instance_uid, frame, values, window.as_deref()).map(Step::Done)
             }
@@ -490,6 +491,7 @@ fn needs_network(request: &Request) -> bool {
             | R::StudyReview { .. }
             | R::StudyInclude { .. }
             | R::StudyExport { .. }
+            | R::StudyFile { .. }
             | R::StudyImage { .. }
             | R::SettingsShow
             | R::SettingsSet { .. }

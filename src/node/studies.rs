@@ -7,19 +7,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::api::{Failure, FailureCode, Reply};
+use super::api::{Failure, FailureCode, InstanceFile, Reply};
 use super::core::{Node, Step, Task, now};
 use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
-use super::library::{self, LocalStudy, OpenFailure, chunk_group};
+use super::library::{self, LocalStudy, chunk_group};
 use super::rooms::Answered;
 use crate::case::content::{Content, Receipt};
 use crate::encoding::id::{CaseId, ChunkId, StudyId};
 use crate::seal::chunk::StudyKey;
 use crate::store::{Batch, Store, StoreError};
-use crate::study::export::{ExportError, open_instance};
 use crate::study::manifest::{InstanceEntry, StudyHead, open_page};
-use crate::study::object::{ObjectError, ObjectRef};
+use crate::study::object::ObjectRef;
 use crate::sync::event::Event as SyncEvent;
 use crate::sync::message::Class;
 
@@ -446,23 +445,18 @@ impl Node {
     /// One instance's file, opened in memory.
     pub fn open_file(&mut self, study: StudyId, sop_instance_uid: &str) -> Result<Vec<u8>, Failure> {
         let (head, key) = self.head_and_key(&study.to_string())?;
+        library::open_file(self.store()?, &head, &key, sop_instance_uid).map(|(_, bytes)| bytes)
+    }
+
+    /// One instance's file for a viewer, opened beside the node: many are asked for while somebody scrolls.
+    pub fn study_file(&mut self, typed: &str, sop_instance_uid: String, task: Task) -> Result<Step, Failure> {
+        let (head, key) = self.head_and_key(typed)?;
         let store = Arc::clone(self.store()?);
-        let series = self.studies.instances(&head, &key, &store);
-        let instance = series.iter().flatten().find(|instance| instance.sop_instance == sop_instance_uid);
-        let instance = instance.ok_or_else(|| {
-            Failure::new(FailureCode::NotFound, format!("There is no image {sop_instance_uid} in the study."))
-                .hint("`overread study show STUDY` lists the images.")
-        })?;
-        library::opened(&store, |fetch| open_instance(&key, instance, fetch)).map_err(|error| match error {
-            OpenFailure::Store(error) => store_failure(error),
-            OpenFailure::Content(ExportError::Object(ObjectError::Missing { .. })) => {
-                Failure::new(FailureCode::NotFound, "The image is not here whole yet.")
-                    .hint("`overread fetch CASE` gets what is missing.")
-            }
-            OpenFailure::Content(error) => {
-                Failure::new(FailureCode::Damaged, format!("The image does not open: {error}."))
-                    .hint("`overread verify all` lists everything that is damaged.")
-            }
+        self.run_beside(task, move |_| {
+            let (hash, bytes) = library::open_file(&store, &head, &key, &sop_instance_uid)?;
+            let plain_hash = data_encoding::HEXLOWER.encode(&hash);
+            let reply = Reply::File(InstanceFile { plain_hash, bytes });
+            Ok(Box::new(move |_: &mut Node| Ok(reply)))
         })
     }
 

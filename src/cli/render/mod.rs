@@ -34,6 +34,7 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Reviewed { pages, images } => study::reviewed(pages, *images),
         Reply::Included { included } => format!("{} included.\n", layout::count(*included, "image")),
         Reply::Exported { instances, bytes, directory } => study::exported(*instances, *bytes, directory),
+        Reply::File(file) => format!("A file of {} bytes.\n", file.bytes.len()),
         Reply::Image(image) => study::image(image),
         Reply::CaseCreated { case, spoken, delivery, .. } => case::created(case, spoken, delivery, width),
         Reply::Cases { cases } => case::cases(cases, width),

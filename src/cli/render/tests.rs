@@ -204,6 +204,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         left_out: 0,
         gaps: vec![text.into()],
         sop_instance_uids: vec![text.into()],
+        images: Vec::new(),
     };
     let identity = plan_view(text).patients.pop();
     let summary = CaseSummary {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
-use super::study::{ImageView, ImportReport, SkippedFile, StudyDetail, StudyView};
+use super::study::{ImageView, ImportReport, InstanceFile, SkippedFile, StudyDetail, StudyView};
 
 /// What comes back on a request: any number of events, then one end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,6 +84,7 @@ pub enum Reply {
     Reviewed { pages: Vec<String>, images: usize },
     Included { included: usize },
     Exported { instances: usize, bytes: u64, directory: String },
+    File(InstanceFile),
     Image(ImageView),
     CaseCreated { case: String, spoken: String, delivery: Vec<DeliveryView>, ids: Vec<String> },
     Cases { cases: Vec<CaseSummary> },

@@ -120,6 +120,11 @@ pub enum Request {
         study: String,
         directory: PathBuf,
     },
+    /// One instance's file as it is stored, for viewers.
+    StudyFile {
+        study: String,
+        sop_instance_uid: String,
+    },
     /// One frame's values.
     StudyImage {
         study: String,

@@ -106,6 +106,53 @@ pub struct SeriesView {
     pub left_out: usize,
     pub gaps: Vec<String>,
     pub sop_instance_uids: Vec<String>,
+    /// In reading order; of series whose pages have not arrived: none.
+    #[serde(default)]
+    pub images: Vec<InstanceView>,
+}
+
+/// One instance of a series, as its manifest page says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceView {
+    pub sop_instance_uid: String,
+    /// Instance Number.
+    pub number: Option<i32>,
+    /// 0 without pixel data.
+    pub frames: u32,
+    pub rows: u32,
+    pub columns: u32,
+    /// Whether all of it is here.
+    pub here: bool,
+}
+
+/// One instance's file, de-identified as it is stored. It prints nothing of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct InstanceFile {
+    /// BLAKE3 of the file, in hexadecimal.
+    pub plain_hash: String,
+    #[serde(with = "base64")]
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for InstanceFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[a file of {} bytes]", self.bytes.len())
+    }
+}
+
+/// Bytes in JSON: base64 (RFC 4648).
+mod base64 {
+    use data_encoding::BASE64;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        BASE64.decode(text.as_bytes()).map_err(D::Error::custom)
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ use crate::study::manifest::StudyHead;
 pub(super) use import::Meter;
 pub use import::{Control, import, left_behind};
 pub use left_out::include;
-pub use reading::{Export, OpenFailure, chunks_of, export, held_chunks, list, open_pages, opened, page_chunks, show};
+pub use reading::{Export, OpenFailure, chunks_of, export, held_chunks, list, open_file, open_pages, opened, page_chunks, show};
 pub use review::{DecodeFrame, GreyTile, Reviewed, decode_whole_range, review};
 pub use words::{check_text, patient_of, words_of};
 

@@ -9,10 +9,10 @@ use super::words::patient_of;
 use super::{LocalStudy, Origin, chunk_group, load_all, sentence, store_failure};
 use crate::encoding::id::{ChunkId, StudyId};
 use crate::encoding::text::shown;
-use crate::node::api::{Failure, FailureCode, SeriesView, StudyDetail, StudyView};
+use crate::node::api::{Failure, FailureCode, InstanceView, SeriesView, StudyDetail, StudyView};
 use crate::seal::chunk::StudyKey;
 use crate::store::{Store, StoreError};
-use crate::study::export::{ExportError, export as export_files};
+use crate::study::export::{ExportError, export as export_files, open_instance};
 use crate::study::manifest::{InstanceEntry, SeriesHead, StudyHead, open_page};
 use crate::study::object::ObjectError;
 use crate::study::order::Gaps;
@@ -83,6 +83,14 @@ pub fn show(store: &Store, study: &LocalStudy, identity: bool, cases: Vec<String
     for series in &study.head.series {
         let instances = open_series(store, series, &key);
         let held = held_of(store, &instances)?;
+        let images = instances.iter().zip(&held).map(|(entry, here)| InstanceView {
+            sop_instance_uid: shown(&entry.sop_instance).into_owned(),
+            number: entry.number,
+            frames: entry.frames,
+            rows: entry.rows,
+            columns: entry.columns,
+            here: *here,
+        });
         series_list.push(SeriesView {
             series_instance_uid: shown(&series.series).into_owned(),
             modality: shown(&series.modality).into_owned(),
@@ -93,6 +101,7 @@ pub fn show(store: &Store, study: &LocalStudy, identity: bool, cases: Vec<String
             left_out: series.left_out as usize,
             gaps: gap_words(series.gaps, series.instances as usize).into_iter().collect(),
             sop_instance_uids: instances.iter().map(|entry| shown(&entry.sop_instance).into_owned()).collect(),
+            images: images.collect(),
         });
     }
     let identity = match (identity, study.origin) {
@@ -161,6 +170,31 @@ pub fn opened<T, E: std::error::Error>(
         })
     });
     opened.map_err(|error| failed.map_or(OpenFailure::Content(error), OpenFailure::Store))
+}
+
+/// One instance's file, with the hash that its manifest page states and the file has.
+pub fn open_file(
+    store: &Store,
+    head: &StudyHead,
+    key: &StudyKey,
+    sop_instance_uid: &str,
+) -> Result<([u8; 32], Vec<u8>), Failure> {
+    let series = open_pages(store, head, key);
+    let instance = series.iter().flatten().find(|instance| instance.sop_instance == sop_instance_uid);
+    let instance = instance.ok_or_else(|| {
+        Failure::new(FailureCode::NotFound, format!("There is no image {sop_instance_uid} in the study."))
+            .hint("`overread study show STUDY` lists the images.")
+    })?;
+    let bytes = opened(store, |fetch| open_instance(key, instance, fetch)).map_err(|error| match error {
+        OpenFailure::Store(error) => store_failure(error),
+        OpenFailure::Content(ExportError::Object(ObjectError::Missing { .. })) => {
+            Failure::new(FailureCode::NotFound, "The image is not here whole yet.")
+                .hint("`overread fetch CASE` gets what is missing.")
+        }
+        OpenFailure::Content(error) => Failure::new(FailureCode::Damaged, format!("The image does not open: {error}."))
+            .hint("`overread verify all` lists everything that is damaged."),
+    })?;
+    Ok((instance.plain_hash.0, bytes))
 }
 
 /// What an export wrote.
