@@ -268,6 +268,20 @@ pub struct Letters {
     pub bottom: String,
 }
 
+impl Letters {
+    /// The letters after the picture was mirrored left to right and then turned clockwise by quarters.
+    pub fn turned(&self, mirrored: bool, quarters: u32) -> Self {
+        let Self { mut left, mut right, mut top, mut bottom } = self.clone();
+        if mirrored {
+            std::mem::swap(&mut left, &mut right);
+        }
+        for _ in 0..quarters % 4 {
+            (top, right, bottom, left) = (left, top, right, bottom);
+        }
+        Self { left, right, top, bottom }
+    }
+}
+
 /// The edges' letters for a frame (from 1); `None` where the file does not say, or contradicts itself.
 pub fn orientation(header: &InMemDicomObject, frame: u32) -> Option<Letters> {
     let holder = FrameGroups::of(header, frame).holder(tags::PLANE_ORIENTATION_SEQUENCE);
@@ -472,6 +486,19 @@ mod tests {
         assert_eq!(edges(&[(COSINES, "0\\1\\0\\0\\0\\-1")]).unwrap(), "A P H F");
         assert_eq!(edges(&[(COSINES, "-1\\0\\0\\0\\-1\\0")]).unwrap(), "L R P A");
         assert_eq!(edges(&[(COSINES, "0.96\\-0.28\\0\\0\\0\\-1")]).unwrap(), "RP LA H F");
+    }
+
+    #[test]
+    fn letters_move_with_the_picture() {
+        let axial = orientation(&header(&[(COSINES, "1\\0\\0\\0\\1\\0")]), 1).unwrap();
+        let edges = |mirrored, quarters| {
+            let Letters { left, right, top, bottom } = axial.turned(mirrored, quarters);
+            [left, right, top, bottom].concat()
+        };
+        assert_eq!([edges(false, 0), edges(true, 0), edges(false, 4)], ["RLAP", "LRAP", "RLAP"]);
+        // Clockwise: what was at the left is at the top.
+        assert_eq!([edges(false, 1), edges(false, 2), edges(false, 3)], ["PARL", "LRPA", "APLR"]);
+        assert_eq!(edges(true, 1), "PALR");
     }
 
     #[test]
