@@ -25,7 +25,7 @@
 //! Colour has no scale that a mean could be in, so there regions measure their area only.
 
 use super::geometry::{Scale, spacing};
-use super::pixels::{Frame, Image, PixelError};
+use super::pixels::{Frame, Image, NoSuv, PixelError, SUVBW, Suv};
 use crate::case::content::{MARK_POINTS_MAX, Measured, Point, Shape};
 
 /// UCUM code of a distance in pixels, and of an area counted in them.
@@ -55,6 +55,8 @@ pub struct Extra {
     pub statistics: Option<Statistics>,
     pub area: Option<Measured>,
     pub perimeter: Option<Measured>,
+    /// How values of a PET image become SUVs, or why they cannot; nothing for other images.
+    pub suv: Option<Result<Suv, NoSuv>>,
 }
 
 /// Statistics of a region, in the unit of its mean.
@@ -93,7 +95,13 @@ pub fn measure_in(image: &Image<'_>, frame: u32, shape: Shape, points: &[Point])
     let plane = Plane { scale: spacing(image.header(), frame, points) };
     let only = |measured| Ok(Measurement { measured, extra: Extra::default() });
     match (shape, points) {
-        (Shape::Probe, [at]) => only(probe(image, &image.frame(frame)?, at)),
+        (Shape::Probe, [at]) => {
+            let frame = image.frame(frame)?;
+            Ok(Measurement {
+                measured: probe(image, &frame, at),
+                extra: Extra { suv: suv(&frame), ..Extra::default() },
+            })
+        }
         (Shape::Length, [a, b]) => only(Some(plane.length(plane.distance(*a, *b)?))),
         (Shape::Angle, [a, vertex, b]) => {
             let (cross, dot) = plane.turn((*vertex, *a), (*vertex, *b))?;
@@ -131,6 +139,7 @@ pub fn shown_unit(ucum: &str) -> &str {
         "[hnsf'U]" => "HU",
         "deg" => "°",
         "mm2" => "mm²",
+        SUVBW => "SUVbw",
         PIXELS => "px",
         "{counts}" => "counts",
         "m{OD}" => "OD/1000",
@@ -220,6 +229,13 @@ fn value_measured(image: &Image<'_>, frame: &Frame, value: f64, of: &str) -> Mea
     Measured { value, unit: frame.unit().ucum().to_string(), basis }
 }
 
+fn suv(frame: &Frame) -> Option<Result<Suv, NoSuv>> {
+    match frame.suv() {
+        Err(NoSuv::NotPet) => None,
+        found => Some(found.cloned().map_err(Clone::clone)),
+    }
+}
+
 fn region(
     image: &Image<'_>,
     frame: u32,
@@ -239,7 +255,7 @@ fn region(
         let pixels = if statistics.count == 1 { "pixel" } else { "pixels" };
         value_measured(image, &frame, statistics.mean, &format!("mean of {} {pixels}", statistics.count))
     });
-    Ok(Measurement { measured, extra: Extra { short_axis: None, statistics, area, perimeter } })
+    Ok(Measurement { measured, extra: Extra { short_axis: None, statistics, area, perimeter, suv: suv(&frame) } })
 }
 
 /// A closed outline, in pixels.

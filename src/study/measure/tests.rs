@@ -206,6 +206,21 @@ fn lossy_compression_stands_beside_the_value() {
     assert!(measured.basis.ends_with("lossy compressed"), "{}", measured.basis);
 }
 
+#[test]
+fn an_suv_stands_beside_the_activity() {
+    let Some(file) = sample("private/pet-private-creators-no-preamble.dcm") else { return };
+    let Measurement { measured, extra } = on(&file, Shape::Rectangle, &[(60.0, 60.0), (100.0, 100.0)]).unwrap();
+    let measured = measured.unwrap();
+    assert_eq!(measured.unit, "Bq/ml");
+    let suv = extra.suv.unwrap().unwrap();
+    // 15:56:00 to 17:11:21 is 4521 s.
+    let factor = 9.293 * 1000.0 / (90_100_000.0 * (-4521.0 / 6_586.199707f64).exp2());
+    assert_close(suv.of(measured.value), measured.value * factor);
+    assert_eq!(shown_unit(suv.unit), "SUVbw");
+    let Some(ct) = sample(CT) else { return };
+    assert_eq!(on(&ct, Shape::Probe, &[(200.0, 250.0)]).unwrap().extra.suv, None);
+}
+
 proptest! {
     #[test]
     fn a_polygons_pixels_nearly_fill_its_area(

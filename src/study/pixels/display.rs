@@ -1,4 +1,4 @@
-//! From values to an 8-bit picture: window, inversion, palette and colour (PS3.3 C.11.6, C.7.6.3.1).
+//! From values to an 8-bit picture: window, presentation, palette and colour (PS3.3 C.11.6, C.7.6.3.1).
 //!
 //! Padding is black whatever the window and the inversion, so that it does not glare around a MONOCHROME1 image.
 
@@ -7,7 +7,7 @@ use std::fmt;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
-use super::attributes::text;
+use super::attributes::{first_item, text};
 use super::description::Photometric;
 use super::lut::LookupTable;
 use super::modality::Unit;
@@ -39,10 +39,19 @@ impl Frame {
     /// Draws the frame. Colour images have no window: there it decides nothing.
     pub fn display(&self, window: Window) -> Result<Picture, WindowError> {
         let (samples, bytes) = match self.photometric() {
-            Photometric::Monochrome1 | Photometric::Monochrome2 => (1, self.grey(window)?),
+            Photometric::Monochrome1 | Photometric::Monochrome2 => {
+                let grey = self.grey(window)?;
+                match &self.palette {
+                    Some(palette) if palette.is_supplemental() => {
+                        let pixels = self.values.iter().zip(grey);
+                        (3, pixels.flat_map(|(stored, grey)| palette.colour(stored).unwrap_or([grey; 3])).collect())
+                    }
+                    _ => (1, grey),
+                }
+            }
             Photometric::PaletteColor => {
                 let palette = self.palette.as_ref().ok_or(WindowError::Palette)?;
-                (3, self.values.iter().flat_map(|index| palette.colour(index)).collect())
+                (3, self.values.iter().flat_map(|index| palette.colour(index).unwrap_or_default()).collect())
             }
             colour => (3, self.colour(colour)),
         };
@@ -54,8 +63,7 @@ impl Frame {
         let shade = |stored: f64| match self.is_padding(stored) {
             true => 0,
             false => {
-                let share = voi.share(self.modality.at(stored));
-                let share = if self.inverted { 1.0 - share } else { share };
+                let share = self.presentation.share(voi.share(self.modality.at(stored)));
                 (share * 255.0).round() as u8
             }
         };
@@ -71,14 +79,24 @@ impl Frame {
         Ok(self.values.iter().map(shade).collect())
     }
 
+    /// Width and level with which [`Window::Values`] draws what this window draws, or, of a sigmoid, what is nearest
+    /// to it; none of a table. From here a drag of the mouse goes on.
+    pub fn width_level(&self, window: Window) -> Result<Option<(f64, f64)>, WindowError> {
+        if !self.photometric().is_grey() {
+            return Ok(None);
+        }
+        Ok(self.voi(window)?.width_level())
+    }
+
     fn voi(&self, window: Window) -> Result<Voi, WindowError> {
         let linear = |(width, level): (f64, f64)| Voi::Window { center: level, width, function: VoiFunction::Linear };
         match window {
-            Window::Default => Ok(self.choices.first().cloned().unwrap_or_else(|| self.whole_range())),
+            Window::Default => Ok(self.choices.first().map_or_else(|| self.whole_range(), |choice| choice.voi.clone())),
+            Window::Auto => Ok(self.whole_range()),
             Window::File(asked) => {
                 let index = (asked as usize).checked_sub(1);
-                let choice = index.and_then(|index| self.choices.get(index)).cloned();
-                choice.ok_or(WindowError::NotInFile { asked, has: self.choices.len() })
+                let choice = index.and_then(|index| self.choices.get(index));
+                choice.map(|choice| choice.voi.clone()).ok_or(WindowError::NotInFile { asked, has: self.choices.len() })
             }
             Window::Values { width, level } => Ok(linear((width, level))),
             Window::Preset(preset) if self.unit() == Unit::Hounsfield => Ok(linear(preset.width_level())),
@@ -123,38 +141,33 @@ fn rgb_of_partial([y, b, r]: [f64; 3]) -> [f64; 3] {
     [y + 1.596_0 * r, y - 0.391_8 * b - 0.813_0 * r, y + 2.017_2 * b]
 }
 
-/// Presentation LUT Shape decides where it is present (PS3.3 C.11.6.1.2), else the photometric interpretation.
-pub(super) fn inverted(header: &InMemDicomObject, photometric: Photometric) -> bool {
-    match text(header, tags::PRESENTATION_LUT_SHAPE).as_deref() {
-        Some("INVERSE") => true,
-        Some("IDENTITY") => false,
-        _ => photometric == Photometric::Monochrome1,
-    }
+/// From the window's share of white to that of the screen (PS3.3 C.11.6).
+#[derive(Debug, Clone)]
+pub(super) enum Presentation {
+    Identity,
+    Inverse,
+    Table(LookupTable),
 }
 
-/// The three tables of a PALETTE COLOR image.
-#[derive(Debug, Clone)]
-pub(super) struct Palette([LookupTable; 3]);
-
-impl Palette {
-    pub(super) fn of(header: &InMemDicomObject, photometric: Photometric) -> Option<Self> {
-        if photometric != Photometric::PaletteColor {
-            return None;
+impl Presentation {
+    /// A table or a shape decides where there is one (C.11.6.1.2), else the photometric interpretation.
+    pub(super) fn of(header: &InMemDicomObject, photometric: Photometric) -> Self {
+        let table = first_item(header, tags::PRESENTATION_LUT_SEQUENCE)
+            .and_then(|item| LookupTable::read(item, tags::LUT_DESCRIPTOR, tags::LUT_DATA, false));
+        match (table, text(header, tags::PRESENTATION_LUT_SHAPE).as_deref()) {
+            (Some(table), _) => Self::Table(table),
+            (None, Some("INVERSE")) => Self::Inverse,
+            (None, Some("IDENTITY")) => Self::Identity,
+            _ if photometric == Photometric::Monochrome1 => Self::Inverse,
+            _ => Self::Identity,
         }
-        let table = |descriptor, data| LookupTable::read(header, descriptor, data, false);
-        Some(Self([
-            table(tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
-            table(tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
-            table(tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA)?,
-        ]))
     }
 
-    /// Entries above 255 are of 16 bits; which they are is told by all three tables together.
-    fn colour(&self, index: f64) -> [u8; 3] {
-        let wide = self.0.iter().any(|table| table.highest() > 255);
-        self.0.each_ref().map(|table| {
-            let entry = table.at(index);
-            if wide { (entry >> 8) as u8 } else { entry as u8 }
-        })
+    fn share(&self, share: f64) -> f64 {
+        match self {
+            Self::Identity => share,
+            Self::Inverse => 1.0 - share,
+            Self::Table(table) => f64::from(table.at_share(share)) / f64::from(table.highest()),
+        }
     }
 }

@@ -20,36 +20,49 @@ pub const FRAGMENTS_MAX: usize = 4_000_000;
 const ITEM: [u8; 4] = [0xfe, 0xff, 0x00, 0xe0];
 const ITEM_HEAD_BYTES: usize = 8;
 
-/// The bytes of one frame, counted from 1, out of the items of an encapsulated Pixel Data element.
-pub(super) fn frame_bytes<'a>(
-    items: &'a [u8],
-    header: &InMemDicomObject,
-    frame: u32,
-    frames: u32,
-    begins_frame: fn(&[u8]) -> bool,
-) -> Result<Cow<'a, [u8]>, PixelError> {
-    let (offsets, fragments) = fragments(items)?;
-    let unclear = PixelError::FramesUnclear { fragments: fragments.len(), frames };
-    let frames = frames as usize;
-    let index = frame as usize - 1;
-    let starts = match fragments.len() {
-        0 => return Err(PixelError::FramesUnclear { fragments: 0, frames: frames as u32 }),
-        _ if frames == 1 => vec![0],
-        _ => starts_of_offsets(&extended_offsets(header), &fragments, frames)
-            .or_else(|| starts_of_offsets(&basic_offsets(items, offsets), &fragments, frames))
-            .or_else(|| (fragments.len() == frames).then(|| (0..frames).collect()))
-            .or_else(|| starts_of_markers(items, &fragments, frames, begins_frame))
-            .ok_or(unclear)?,
-    };
-    // `starts` has an ascending entry a frame, each an index of `fragments`.
-    let first = starts.get(index).copied().unwrap_or_default();
-    let end = starts.get(index + 1).copied().unwrap_or(fragments.len());
-    let of_frame = fragments.get(first..end).unwrap_or_default();
-    let bytes = |range: &Range<usize>| items.get(range.clone()).unwrap_or_default();
-    Ok(match of_frame {
-        [one] => Cow::Borrowed(bytes(one)),
-        several => Cow::Owned(several.iter().flat_map(bytes).copied().collect()),
-    })
+/// Which fragments are whose frame's: found out once for an image, so that each frame then costs its own bytes only.
+#[derive(Debug)]
+pub(super) struct FrameMap {
+    /// Where the fragments' values stand among the items.
+    fragments: Vec<Range<usize>>,
+    /// An ascending entry a frame: the index of its first fragment.
+    starts: Vec<usize>,
+}
+
+impl FrameMap {
+    /// Reads the items of an encapsulated Pixel Data element.
+    pub(super) fn of(
+        items: &[u8],
+        header: &InMemDicomObject,
+        frames: u32,
+        begins_frame: fn(&[u8]) -> bool,
+    ) -> Result<Self, PixelError> {
+        let (offsets, fragments) = fragments(items)?;
+        let unclear = PixelError::FramesUnclear { fragments: fragments.len(), frames };
+        let frames = frames as usize;
+        let starts = match fragments.len() {
+            0 => return Err(unclear),
+            _ if frames == 1 => vec![0],
+            _ => starts_of_offsets(&extended_offsets(header), &fragments, frames)
+                .or_else(|| starts_of_offsets(&basic_offsets(items, offsets), &fragments, frames))
+                .or_else(|| (fragments.len() == frames).then(|| (0..frames).collect()))
+                .or_else(|| starts_of_markers(items, &fragments, frames, begins_frame))
+                .ok_or(unclear)?,
+        };
+        Ok(Self { fragments, starts })
+    }
+
+    /// The bytes of one frame, counted from 1, out of the same items.
+    pub(super) fn bytes<'a>(&self, items: &'a [u8], frame: u32) -> Cow<'a, [u8]> {
+        let index = (frame as usize).saturating_sub(1);
+        let first = self.starts.get(index).copied().unwrap_or(self.fragments.len());
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.fragments.len());
+        let bytes = |range: &Range<usize>| items.get(range.clone()).unwrap_or_default();
+        match self.fragments.get(first..end).unwrap_or_default() {
+            [one] => Cow::Borrowed(bytes(one)),
+            several => Cow::Owned(several.iter().flat_map(bytes).copied().collect()),
+        }
+    }
 }
 
 /// The values of the items: the Basic Offset Table's, then the fragments'.
@@ -143,7 +156,8 @@ mod tests {
     }
 
     fn all(items: &[u8], header: &InMemDicomObject, frames: u32) -> Result<Vec<Vec<u8>>, PixelError> {
-        (1..=frames).map(|frame| Ok(frame_bytes(items, header, frame, frames, starts)?.into_owned())).collect()
+        let map = FrameMap::of(items, header, frames, starts)?;
+        Ok((1..=frames).map(|frame| map.bytes(items, frame).into_owned()).collect())
     }
 
     fn nothing() -> InMemDicomObject {

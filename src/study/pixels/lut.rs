@@ -24,13 +24,12 @@ pub(super) struct LookupTable {
 impl LookupTable {
     /// Reads a table; `signed` says that the values looked up may be negative, which a descriptor read as US hides.
     pub(super) fn read(holder: &InMemDicomObject, descriptor: Tag, data: Tag, signed: bool) -> Option<Self> {
-        let descriptor = numbers(holder, descriptor);
-        let &[count, first, bits] = descriptor.first_chunk()?;
-        let count = (count as i64).rem_euclid(1 << 16) as usize;
-        let count = if count == 0 { ENTRIES_MAX } else { count };
-        let first = first as i64;
-        let first = if signed && first > 0x7fff { first - 0x1_0000 } else { first };
-        let mut entries = entries(holder, data, count, bits)?;
+        let Descriptor { count, first, bits } = Descriptor::read(holder, descriptor, signed)?;
+        Self::of(first, entries(holder, data, count, bits)?, count)
+    }
+
+    /// A table of entries, of which `count` belong to it.
+    pub(super) fn of(first: i64, mut entries: Vec<u16>, count: usize) -> Option<Self> {
         entries.truncate(count);
         let highest = u16::MAX >> entries.iter().copied().max()?.max(255).leading_zeros();
         Some(Self { first, entries, highest })
@@ -43,19 +42,57 @@ impl LookupTable {
         self.entries.get(index).copied().unwrap_or_default()
     }
 
+    /// The entry for a share of the input range, 0 for the first and 1 for the last (PS3.3 C.11.6.1.1).
+    pub(super) fn at_share(&self, share: f64) -> u16 {
+        let last = self.entries.len() - 1; // at least one entry
+        self.entries.get((share * last as f64).round().clamp(0.0, last as f64) as usize).copied().unwrap_or_default()
+    }
+
+    /// The value that the first entry is for.
+    pub(super) fn first(&self) -> i64 {
+        self.first
+    }
+
     /// The highest value that entries of these bits have: 255 or, as the data says, up to 65535.
     pub(super) fn highest(&self) -> u16 {
         self.highest
     }
 }
 
+/// The three values of a LUT Descriptor.
+pub(super) struct Descriptor {
+    /// 1 to 65,536.
+    pub(super) count: usize,
+    pub(super) first: i64,
+    pub(super) bits: f64,
+}
+
+impl Descriptor {
+    pub(super) fn read(holder: &InMemDicomObject, tag: Tag, signed: bool) -> Option<Self> {
+        let numbers = numbers(holder, tag);
+        let &[count, first, bits] = numbers.first_chunk()?;
+        let count = (count as i64).rem_euclid(1 << 16) as usize;
+        let first = first as i64;
+        Some(Self {
+            count: if count == 0 { ENTRIES_MAX } else { count },
+            first: if signed && first > 0x7fff { first - 0x1_0000 } else { first },
+            bits,
+        })
+    }
+}
+
+/// The 16-bit words of an OW element, however it was read.
+pub(super) fn words_of(holder: &InMemDicomObject, tag: Tag) -> Option<Vec<u16>> {
+    match holder.get(tag)?.value().primitive()? {
+        PrimitiveValue::U16(words) => Some(words.to_vec()),
+        PrimitiveValue::I16(words) => Some(words.iter().map(|&word| word as u16).collect()),
+        PrimitiveValue::U8(bytes) => Some(bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()),
+        _ => None,
+    }
+}
+
 fn entries(holder: &InMemDicomObject, data: Tag, count: usize, bits: f64) -> Option<Vec<u16>> {
-    let words: Vec<u16> = match holder.get(data)?.value().primitive()? {
-        PrimitiveValue::U16(words) => words.to_vec(),
-        PrimitiveValue::I16(words) => words.iter().map(|&word| word as u16).collect(),
-        PrimitiveValue::U8(bytes) => bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
-        _ => return None,
-    };
+    let words = words_of(holder, data)?;
     // Entries of 8 bits stand two in a word, or, as some write them, one in each.
     match bits == 8.0 && words.len() < count && words.len() * 2 >= count {
         true => Some(words.iter().flat_map(|word| word.to_le_bytes()).map(u16::from).collect()),

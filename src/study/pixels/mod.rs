@@ -1,20 +1,23 @@
 //! The pixel pipeline: from a file's bytes to one frame's values, and from those to what is shown.
 //!
 //! ```text
-//! file -> Image -> frame n -> stored values -> modality values -> window -> inversion -> 8-bit picture
-//!         part10   fragments,    Frame           (HU: probe and      VOI      MONOCHROME1
-//!                  codec, native                 statistics)
+//! file -> Image -> frame n -> stored values -> modality values -> window -> presentation -> 8-bit picture
+//!         part10   fragments,    Frame           (HU: probe and      VOI      inversion, table,
+//!           |      codec, native                 statistics; SUV)            palette
+//!           `---------------> overlay planes, shutter: layers beside the picture
 //! ```
 //!
 //! A colleague's file is hostile: sizes are checked before memory is asked for, every decoder's panic is contained,
 //! and what is not understood is refused with a reason rather than drawn. Stored values are the decoder's, with
 //! the bits above Bits Stored cleared or sign-extended; colours stay as coded until they are shown.
 //!
-//! Not here: overlays, presentation states, SUV, masks, segmented palettes, and everything about screens.
+//! Not here: presentation states, mask subtraction, and everything about screens.
 //!
-//! Start with [`Image::read`] for several frames of a file or [`read_frame`] for one.
+//! Start with [`Image::read`] for several frames of a file or [`read_frame`] for one. What an image knows of its
+//! frames is found out once; each frame is then decoded by itself.
 
 pub(super) mod attributes;
+mod cine;
 mod codec;
 mod description;
 mod display;
@@ -24,24 +27,37 @@ mod jpeg_ls;
 mod lut;
 mod modality;
 mod native;
+mod overlay;
+mod palette;
+mod shutter;
+mod suv;
 mod window;
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+pub use self::cine::FRAMES_A_SECOND_MAX;
 use self::codec::Codec;
 pub use self::description::{DIMENSION_PIXELS_MAX, Description, FRAME_SAMPLES_MAX, FRAMES_MAX, Photometric};
 pub use self::display::Picture;
+use self::display::Presentation;
 pub use self::fragments::FRAGMENTS_MAX;
+use self::fragments::FrameMap;
 use self::modality::Modality;
 pub use self::modality::Unit;
 use self::native::Stored;
-use self::window::Voi;
-pub use self::window::{CHOICES_MAX, Preset, Window, WindowError};
-use super::part10::{self, Part10, Part10Error};
+pub use self::overlay::{OverlayError, OverlayKind, OverlayPlane};
+use self::palette::Palette;
+pub use self::shutter::{SHUTTER_CORNERS_MAX, Shutter};
+pub use self::suv::{Named, NoSuv, SUVBW, Suv};
+pub use self::window::{CHOICES_MAX, Choice, Preset, VoiFunction, Window, WindowError};
+use self::window::{Offered, Voi};
+use super::part10::{self, Part10, Part10Error, PixelElement};
 
 /// Decodes one frame, counted from 1, of a DICOM file.
 pub fn read_frame(file: &[u8], frame: u32) -> Result<Frame, PixelError> {
@@ -52,6 +68,8 @@ pub fn read_frame(file: &[u8], frame: u32) -> Result<Frame, PixelError> {
 pub struct Image<'a> {
     part10: Part10<'a>,
     description: Description,
+    /// Found out when the first frame is asked for; only compressed images have one.
+    frame_map: OnceLock<Result<FrameMap, PixelError>>,
 }
 
 impl<'a> Image<'a> {
@@ -59,7 +77,19 @@ impl<'a> Image<'a> {
         let part10 = part10::read(file)?;
         let pixel_tag = part10.pixel.as_ref().ok_or(PixelError::NoPixelData)?.tag;
         let description = Description::of(&part10.header, pixel_tag)?;
-        Ok(Self { part10, description })
+        Ok(Self { part10, description, frame_map: OnceLock::new() })
+    }
+
+    /// The same with its pixel data its own, for who shows frame after frame and does not want to keep the file.
+    pub fn into_owned(self) -> Image<'static> {
+        let Part10 { syntax, header, pixel } = self.part10;
+        let pixel = pixel.map(|PixelElement { tag, vr, encapsulated, bytes }| PixelElement {
+            tag,
+            vr,
+            encapsulated,
+            bytes: Cow::Owned(bytes.into_owned()),
+        });
+        Image { part10: Part10 { syntax, header, pixel }, description: self.description, frame_map: self.frame_map }
     }
 
     pub fn header(&self) -> &InMemDicomObject {
@@ -74,6 +104,27 @@ impl<'a> Image<'a> {
     pub fn lossy(&self) -> bool {
         attributes::text(self.header(), tags::LOSSY_IMAGE_COMPRESSION).as_deref() == Some("01")
             || codec::always_lossy(&self.part10.syntax.uid)
+    }
+
+    /// By how much each lossy step made the pixel data smaller (0028,2112), the first first.
+    pub fn lossy_ratios(&self) -> Vec<f64> {
+        attributes::numbers(self.header(), tags::LOSSY_IMAGE_COMPRESSION_RATIO)
+    }
+
+    /// How fast the frames are meant to be played; none where the file does not say.
+    pub fn frames_a_second(&self) -> Option<f64> {
+        cine::frames_a_second(self.header())
+    }
+
+    /// What its maker covered of a frame, counted from 1.
+    pub fn shutter(&self, frame: u32) -> Option<Shutter> {
+        Shutter::of(self.header(), frame)
+    }
+
+    /// The overlay planes over a frame, counted from 1, and those that cannot be shown.
+    pub fn overlays(&self, frame: u32) -> Vec<Result<OverlayPlane, OverlayError>> {
+        let cells = || self.check_frame(frame).ok().and_then(|()| self.cells(frame));
+        overlay::planes(self.header(), &self.description, frame, &cells)
     }
 
     /// Whether the image has a frame of this number, counted from 1.
@@ -92,8 +143,9 @@ impl<'a> Image<'a> {
         let choices = Voi::choices(header, frame, modality.may_be_negative(&description));
         Ok(Frame {
             padding: padding(header, &description),
-            inverted: display::inverted(header, photometric),
-            palette: display::Palette::of(header, photometric),
+            presentation: Presentation::of(header, photometric),
+            palette: Palette::of(header, frame, &description),
+            suv: suv::of(header, modality.is_rescaled()),
             modality,
             choices,
             values,
@@ -105,20 +157,43 @@ impl<'a> Image<'a> {
         let description = &self.description;
         let pixel = self.part10.pixel.as_ref().ok_or(PixelError::NoPixelData)?;
         if pixel.encapsulated {
-            let syntax = &self.part10.syntax.uid;
-            let codec = Codec::of(syntax).ok_or_else(|| PixelError::UnsupportedSyntax { syntax: syntax.clone() })?;
-            let header = self.header();
-            let bytes = fragments::frame_bytes(&pixel.bytes, header, frame, description.frames, codec.begins_frame())?;
-            return codec.decode(syntax, description, &bytes);
+            let (codec, bytes) = self.compressed(pixel, frame)?;
+            return codec.decode(&self.part10.syntax.uid, description, &bytes);
         }
+        let stored = self.stored(pixel);
+        match pixel.tag {
+            tags::PIXEL_DATA => native::frame(description, &pixel.bytes, frame, stored),
+            _ => Ok((native::float_frame(description, &pixel.bytes, frame, stored)?, description.photometric)),
+        }
+    }
+
+    /// The codestream of a frame and its codec.
+    fn compressed<'b>(&self, pixel: &'b PixelElement<'_>, frame: u32) -> Result<(Codec, Cow<'b, [u8]>), PixelError> {
+        let syntax = &self.part10.syntax.uid;
+        let codec = Codec::of(syntax).ok_or_else(|| PixelError::UnsupportedSyntax { syntax: syntax.clone() })?;
+        let map = self
+            .frame_map
+            .get_or_init(|| FrameMap::of(&pixel.bytes, self.header(), self.description.frames, codec.begins_frame()));
+        Ok((codec, map.as_ref().map_err(Clone::clone)?.bytes(&pixel.bytes, frame)))
+    }
+
+    fn stored(&self, pixel: &PixelElement<'_>) -> Stored {
         // A private syntax of GE's: a little-endian data set with big-endian pixels.
         const GE_PRIVATE_IMPLICIT: &str = "1.2.840.113619.5.2";
         let syntax = &self.part10.syntax;
         let big_endian = syntax.encoding.big_endian || syntax.uid == GE_PRIVATE_IMPLICIT;
-        let stored = Stored { big_endian, words: pixel.vr == VR::OW };
-        match pixel.tag {
-            tags::PIXEL_DATA => native::frame(description, &pixel.bytes, frame, stored),
-            _ => Ok((native::float_frame(description, &pixel.bytes, frame, stored)?, description.photometric)),
+        Stored { big_endian, words: pixel.vr == VR::OW }
+    }
+
+    /// The pixel cells of a frame with all their bits, where the file keeps them whole.
+    fn cells(&self, frame: u32) -> Option<Vec<u32>> {
+        let pixel = self.part10.pixel.as_ref().filter(|pixel| pixel.tag == tags::PIXEL_DATA)?;
+        if !pixel.encapsulated {
+            return native::frame_cells(&self.description, &pixel.bytes, frame, self.stored(pixel)).ok();
+        }
+        match self.compressed(pixel, frame).ok()? {
+            (Codec::Rle, bytes) => native::rle_cells(&self.description, &bytes).ok(),
+            _ => None,
         }
     }
 }
@@ -147,16 +222,24 @@ fn padding(header: &InMemDicomObject, description: &Description) -> Option<(f64,
 }
 
 /// One decoded frame, with all that belongs to its values.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Frame {
     /// Layout of the values; `photometric` is that of the decoded values.
     pub description: Description,
     pub values: Values,
     padding: Option<(f64, f64)>,
     modality: Modality,
-    choices: Vec<Voi>,
-    inverted: bool,
-    palette: Option<display::Palette>,
+    choices: Vec<Offered>,
+    presentation: Presentation,
+    palette: Option<Palette>,
+    suv: Result<Suv, NoSuv>,
+}
+
+impl fmt::Debug for Frame {
+    /// Pixels and the names of windows are patient data: only the layout is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").field("description", &self.description).finish_non_exhaustive()
+    }
 }
 
 impl Frame {
@@ -201,6 +284,11 @@ impl Frame {
         (!self.is_padding(stored) && value.is_finite()).then_some(value)
     }
 
+    /// How modality values become SUVs, or what stands in the way.
+    pub fn suv(&self) -> Result<&Suv, &NoSuv> {
+        self.suv.as_ref()
+    }
+
     fn is_padding(&self, stored: f64) -> bool {
         self.padding.is_some_and(|(lowest, highest)| (lowest..=highest).contains(&stored))
     }
@@ -208,6 +296,11 @@ impl Frame {
     /// How many windows and tables the file offers for this frame.
     pub fn windows(&self) -> usize {
         self.choices.len()
+    }
+
+    /// The file's windows and tables for this frame in their order, to choose from.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.choices.iter().enumerate().map(|(index, offered)| offered.shown(index)).collect()
     }
 
     /// The stored values as a little-endian array in numpy's terms: type and bytes, row by row.

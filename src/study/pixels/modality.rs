@@ -1,7 +1,7 @@
 //! From stored values to what they mean (PS3.3 C.11.1): Hounsfield units and their like.
 //!
 //! Probes and region statistics stop here, before any window. A unit is named only where the file says it or the
-//! standard does; SUV needs more than a rescale and is not computed here.
+//! standard does; an SUV needs more than a rescale and is offered beside these values by `suv`.
 
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -17,6 +17,8 @@ pub enum Unit {
     OpticalDensityThousandths,
     BecquerelPerMillilitre,
     MilligramPerMillilitre,
+    /// Of PET: the values are SUVs already.
+    GramPerMillilitre,
     Percent,
     Counts,
     /// The file names none, or "US" for unspecified.
@@ -31,6 +33,7 @@ impl Unit {
             Self::OpticalDensityThousandths => "m{OD}",
             Self::BecquerelPerMillilitre => "Bq/ml",
             Self::MilligramPerMillilitre => "mg/ml",
+            Self::GramPerMillilitre => "g/ml",
             Self::Percent => "%",
             Self::Counts => "{counts}",
             Self::Unspecified => "1",
@@ -44,6 +47,7 @@ impl Unit {
             Self::OpticalDensityThousandths => "OD/1000",
             Self::BecquerelPerMillilitre => "Bq/ml",
             Self::MilligramPerMillilitre => "mg/ml",
+            Self::GramPerMillilitre => "g/ml",
             Self::Percent => "%",
             Self::Counts => "counts",
             Self::Unspecified => "",
@@ -56,6 +60,7 @@ impl Unit {
             // The number is a thousand times the optical density (PS3.3 C.11.1.1.2).
             "OD" => Self::OpticalDensityThousandths,
             "BQML" => Self::BecquerelPerMillilitre,
+            "GML" => Self::GramPerMillilitre,
             "MGML" => Self::MilligramPerMillilitre,
             "PCT" | "PCNT" => Self::Percent,
             "CNTS" => Self::Counts,
@@ -107,11 +112,14 @@ impl Modality {
         if slope == 0.0 {
             return Self::stored("stored values (the file's rescale slope is 0)");
         }
-        let stated = text(holder, tags::RESCALE_TYPE);
-        let (unit, source) = match (&stated, modality.as_str()) {
-            (Some(term), _) => (Unit::of(term), ""),
+        // "US" and its like say that nothing is specified.
+        let stated = text(holder, tags::RESCALE_TYPE).map(|term| Unit::of(&term));
+        let (unit, source) = match (stated, modality.as_str()) {
+            (None | Some(Unit::Unspecified), "PT") => {
+                (text(header, tags::UNITS).map_or(Unit::Unspecified, |units| Unit::of(&units)), "")
+            }
+            (Some(unit), _) => (unit, ""),
             (None, "CT") => (Unit::Hounsfield, ", HU by default for CT"),
-            (None, "PT") => (text(header, tags::UNITS).map_or(Unit::Unspecified, |units| Unit::of(&units)), ""),
             (None, _) => (Unit::Unspecified, ""),
         };
         let basis = format!("rescale slope {slope}, intercept {intercept}{source}");
@@ -129,6 +137,11 @@ impl Modality {
             Transform::Rescale { slope, intercept } => stored * slope + intercept,
             Transform::Table(table) => f64::from(table.at(stored)),
         }
+    }
+
+    /// Whether slope and intercept were applied.
+    pub(super) fn is_rescaled(&self) -> bool {
+        matches!(self.transform, Transform::Rescale { .. })
     }
 
     /// Whether modality values may be negative, for tables that look them up.

@@ -1,5 +1,7 @@
 //! Uncompressed frames and RLE: cells of 1 to 32 bits to stored values (PS3.5 §8.1 and Annex G).
 
+use std::borrow::Cow;
+
 use super::description::{Description, Photometric};
 use super::{PixelError, Values};
 
@@ -25,38 +27,8 @@ pub(super) fn frame(
     frame: u32,
     stored: Stored,
 ) -> Result<(Values, Photometric), PixelError> {
-    let half_colour = description.samples == 3
-        && matches!(description.photometric, Photometric::YbrFull422 | Photometric::YbrPartial422);
-    let cells_in_file = match half_colour {
-        true => description.frame_pixels() * 2,
-        false => description.frame_samples(),
-    };
-    // At most 2^27 samples of 32 bits and 10^6 frames: far below what 64 bits hold.
-    let first_bit = cells_in_file as u64 * u64::from(description.bits_allocated) * u64::from(frame - 1);
-    let bits = cells_in_file as u64 * u64::from(description.bits_allocated);
-    let swapped;
-    let bytes = match stored.big_endian && stored.words && description.bits_allocated < 16 {
-        true => {
-            swapped = bytes.chunks(2).flat_map(|pair| pair.iter().rev().copied()).collect::<Vec<u8>>();
-            &swapped[..]
-        }
-        false => bytes,
-    };
-    let needed = (first_bit + bits).div_ceil(8);
-    if (bytes.len() as u64) < needed {
-        return Err(PixelError::TooShort { needed, present: bytes.len() as u64 });
-    }
-    // Both bounds are inside `bytes`, whose length is a usize.
-    let from = bytes.get((first_bit / 8) as usize..needed as usize).unwrap_or_default();
-    let cells: Vec<u32> = match (description.bits_allocated, stored.big_endian) {
-        (8, _) => from.iter().map(|&byte| u32::from(byte)).collect(),
-        (16, false) => from.chunks_exact(2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))).collect(),
-        (16, true) => from.chunks_exact(2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]]))).collect(),
-        (32, false) => from.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        (32, true) => from.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        (width, _) => packed_cells(from, (first_bit % 8) as usize, width as usize, cells_in_file),
-    };
-    if half_colour {
+    let cells = frame_cells(description, bytes, frame, stored)?;
+    if half_colour(description) {
         let whole = match description.photometric {
             Photometric::YbrFull422 => Photometric::YbrFull,
             partial => partial,
@@ -68,6 +40,51 @@ pub(super) fn frame(
         false => cells,
     };
     Ok((values_of_cells(description, &cells), description.photometric))
+}
+
+/// The cells of one frame, with all their bits, in the order of the file.
+pub(super) fn frame_cells(
+    description: &Description,
+    bytes: &[u8],
+    frame: u32,
+    stored: Stored,
+) -> Result<Vec<u32>, PixelError> {
+    let cells_in_file = match half_colour(description) {
+        true => description.frame_pixels() * 2,
+        false => description.frame_samples(),
+    };
+    // At most 2^27 samples of 32 bits and 10^6 frames: far below what 64 bits hold.
+    let bits = cells_in_file as u64 * u64::from(description.bits_allocated);
+    let first_bit = bits * u64::from(frame - 1);
+    let swapped_words = stored.big_endian && stored.words && description.bits_allocated < 16;
+    let (mut first_byte, mut needed) = (first_bit / 8, (first_bit + bits).div_ceil(8));
+    if swapped_words {
+        (first_byte, needed) = (first_byte / 2 * 2, needed.next_multiple_of(2));
+    }
+    if (bytes.len() as u64) < needed {
+        return Err(PixelError::TooShort { needed, present: bytes.len() as u64 });
+    }
+    // Both bounds are inside `bytes`, whose length is a usize.
+    let from = bytes.get(first_byte as usize..needed as usize).unwrap_or_default();
+    let from = match swapped_words {
+        true => Cow::Owned(from.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect()),
+        false => Cow::Borrowed(from),
+    };
+    let skipped_bits = (first_bit - first_byte * 8) as usize; // at most 15
+    Ok(match (description.bits_allocated, stored.big_endian) {
+        (8, _) => from.iter().skip(skipped_bits / 8).take(cells_in_file).map(|&byte| u32::from(byte)).collect(),
+        (16, false) => from.chunks_exact(2).map(|b| u32::from(u16::from_le_bytes([b[0], b[1]]))).collect(),
+        (16, true) => from.chunks_exact(2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]]))).collect(),
+        (32, false) => from.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        (32, true) => from.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        (width, _) => packed_cells(&from, skipped_bits, width as usize, cells_in_file),
+    })
+}
+
+/// Two pixels share a pair of colour differences.
+fn half_colour(description: &Description) -> bool {
+    let by_pairs = matches!(description.photometric, Photometric::YbrFull422 | Photometric::YbrPartial422);
+    description.samples == 3 && by_pairs
 }
 
 /// One frame of Float or Double Float Pixel Data.

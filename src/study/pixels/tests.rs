@@ -303,6 +303,63 @@ fn ybr_becomes_rgb_and_rgb_stays() {
     assert_eq!(picture.bytes, frame.stored_array().1);
 }
 
+#[test]
+fn the_files_windows_are_offered_by_name() {
+    let Some(frame) = frame_of("radiographs/mg-12bit.dcm") else { return };
+    let listed: Vec<String> = frame.choices().iter().map(ToString::to_string).collect();
+    let windows = ["1: NORMAL 900/2653 sigmoid", "2: HARDER 750/2713 sigmoid", "3: SOFTER 1050/2569 sigmoid"];
+    assert_eq!(listed, [windows, ["4: NORMAL table", "5: HARDER table", "6: SOFTER table"]].concat());
+    let Some(frame) = frame_of("radiographs/sc-voi-lut-sequence.dcm") else { return };
+    assert_eq!(frame.choices().iter().map(|choice| choice.width_level).collect::<Vec<_>>(), [None]);
+    assert_eq!(frame.width_level(Window::Default), Ok(None));
+}
+
+#[test]
+fn an_automatic_window_goes_from_the_lowest_value_to_the_highest() {
+    let Some(frame) = frame_of("radiographs/cr-chest-monochrome1.dcm") else { return };
+    let picture = frame.display(Window::Auto).unwrap();
+    assert_eq!((picture.bytes.iter().min(), picture.bytes.iter().max()), (Some(&0), Some(&255)));
+    let (width, level) = frame.width_level(Window::Auto).unwrap().unwrap();
+    assert_eq!(frame.display(Window::Values { width, level }).unwrap(), picture);
+}
+
+#[test]
+fn an_overlay_plane_is_what_pydicom_reads() {
+    let Some(file) = sample("overlays/mr-overlay-and-icon.dcm") else { return };
+    let image = Image::read(&file).unwrap();
+    let plane = image.overlays(1).remove(0).unwrap();
+    assert_eq!((plane.group, plane.kind, plane.rows, plane.columns), (0x6000, OverlayKind::Graphics, 300, 484));
+    let layer = plane.layer(300, 484);
+    let (count, weighted) = (0usize..).zip(&layer).fold((0, 0), |(count, weighted), (at, &ink)| match ink {
+        1 => (count + 1, weighted + at),
+        _ => (count, weighted),
+    });
+    assert_eq!((count, weighted), (222, 18_442_533));
+    assert_eq!(image.shutter(1), None);
+}
+
+#[test]
+fn an_image_knows_its_rate_and_how_much_it_lost() {
+    let Some(file) = sample("multiframe/us-cine-30-frames-jpeg.dcm") else { return };
+    let image = Image::read(&file).unwrap();
+    assert_eq!((image.frames_a_second(), image.lossy_ratios()), (Some(1000.0 / 33.333), vec![19.0]));
+    let owned = image.into_owned();
+    drop(file);
+    assert!(owned.frame(30).is_ok());
+}
+
+#[test]
+fn values_beyond_a_supplemental_palettes_first_are_coloured() {
+    let Some(file) = sample("multiframe/enhanced-ct-2-frames.dcm") else { return };
+    let frame = Image::read(&file).unwrap().frame(1).unwrap();
+    let picture = frame.display(Window::Default).unwrap();
+    assert_eq!(picture.samples, 3);
+    for (stored, rgb) in frame.values.iter().zip(picture.bytes.chunks_exact(3)) {
+        assert!(stored >= 1024.0 || (rgb[0] == rgb[1] && rgb[1] == rgb[2]));
+    }
+    assert!(picture.bytes.chunks_exact(3).any(|rgb| rgb[0] != rgb[1] || rgb[1] != rgb[2]));
+}
+
 mod hostile {
     use dicom_core::{DataElement, PrimitiveValue, Tag};
     use proptest::prelude::*;
