@@ -17,6 +17,7 @@ mod crash;
 mod environment;
 mod forks;
 mod gate;
+mod golden;
 mod reader;
 mod recall;
 mod running;
