@@ -4,7 +4,8 @@
 //! A CT or MR pixel has its size in the patient; a radiograph's has it on the detector, unless somebody calibrated
 //! it; an ultrasound image has it inside its regions only. And no letter is better than a guessed one.
 //!
-//! Deliberately not here: anything that needs two frames (slice distance, stacking, reference lines).
+//! Deliberately not here: where pixels lie in the patient ([`super::plane`]), and anything that needs two frames
+//! (slice distance, stacking, reference lines: `view`).
 //!
 //! Start with [`spacing`] and [`orientation`].
 
@@ -147,7 +148,7 @@ fn aspect(header: &InMemDicomObject) -> f64 {
     ratio.filter(|ratio| (0.01..=100.0).contains(ratio)).unwrap_or(1.0)
 }
 
-fn is_projection(modality: &str) -> bool {
+pub(super) fn is_projection(modality: &str) -> bool {
     matches!(modality, "CR" | "DX" | "MG" | "XA" | "RF" | "XRF" | "RG" | "IO" | "PX")
 }
 
@@ -297,6 +298,12 @@ pub fn orientation(header: &InMemDicomObject, frame: u32) -> Option<Letters> {
         }
         _ => return None,
     };
+    Some(Letters { left: opposite(&right), top: opposite(&bottom), right, bottom })
+}
+
+/// The letters at the edges of a plane whose columns and rows are counted in these directions.
+pub fn edges(across: [f64; 3], down: [f64; 3]) -> Option<Letters> {
+    let [right, bottom] = letters_of_cosines(across, down)?;
     Some(Letters { left: opposite(&right), top: opposite(&bottom), right, bottom })
 }
 
