@@ -129,7 +129,7 @@ impl Plane {
 
     /// The same with its slice thickness; one that is not believable is none.
     pub fn with_thickness(self, thickness_mm: f64) -> Self {
-        let believable = thickness_mm > 0.0 && thickness_mm <= SPACING_MM_MAX;
+        let believable = (SPACING_MM_MIN..=SPACING_MM_MAX).contains(&thickness_mm);
         Self { thickness_mm: believable.then_some(thickness_mm), ..self }
     }
 
