@@ -6,5 +6,12 @@
 //! ```
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
+//!
+//! A frame alone has pixels; several have a patient. [`space`] finds in one viewport what another one shows, [`stack`]
+//! orders a series in space and says what is wrong with it, [`volume`] holds its values, [`mpr`] cuts them.
 
+pub mod mpr;
 pub mod raster;
+pub mod space;
+pub mod stack;
+pub mod volume;
