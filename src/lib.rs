@@ -58,6 +58,7 @@ pub mod encoding;
 pub mod identity;
 pub mod net;
 pub mod node;
+pub mod pacs;
 pub mod seal;
 pub mod store;
 pub mod study;

@@ -1,8 +1,8 @@
 //! Typed 32-byte names, and how a person reads and types them.
 //!
 //! An id is shown as its kind's letter, a dash and lower-case base32 (RFC 4648, no padding): `c-` case, `s-`
-//! study, `m-` mark, `o-` opinion, `p-` person, `d-` device. It may be shortened to four characters after the
-//! dash where that is unique ([`IdPrefix`]).
+//! study, `m-` mark, `o-` opinion, `p-` person, `d-` device, `i-` what waits in the inbox. It may be shortened to four
+//! characters after the dash where that is unique ([`IdPrefix`]).
 
 use std::fmt;
 
@@ -169,7 +169,7 @@ impl IdPrefix {
         let letter = letter.chars().next().filter(|_| letter.len() == 1)?;
         let well_formed = chars.len() >= ID_PREFIX_CHARS_MIN
             && chars.bytes().all(|b| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b));
-        ("csmopd".contains(letter) && well_formed).then(|| Self { letter, chars: chars.to_ascii_lowercase() })
+        ("csmopdi".contains(letter) && well_formed).then(|| Self { letter, chars: chars.to_ascii_lowercase() })
     }
 
     /// Whether this names the id with that letter and these bytes.

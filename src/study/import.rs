@@ -23,7 +23,7 @@ use minicbor::{Decode, Encode};
 use rayon::prelude::*;
 
 pub use self::pace::{Cancelled, Control, IN_FLIGHT_BYTES_MAX, Progress};
-pub use self::plan::{Patient, Plan, PlanError, PlannedInstance, PlannedSeries, PlannedStudy};
+pub use self::plan::{Patient, Plan, PlanError, PlannedInstance, PlannedSeries, PlannedStudy, Summary};
 
 use self::pace::{Gate, Tally};
 use super::deidentify::PixelFacts;

@@ -95,7 +95,7 @@ impl Syntax {
     }
 
     /// The uncompressed syntax whose headers look the same, for `dicom-object`.
-    pub(super) fn of_header(&self) -> TransferSyntax {
+    pub(crate) fn of_header(&self) -> TransferSyntax {
         match self.encoding {
             Encoding::IMPLICIT_LE => entries::IMPLICIT_VR_LITTLE_ENDIAN.erased(),
             Encoding::EXPLICIT_BE => entries::EXPLICIT_VR_BIG_ENDIAN.erased(),

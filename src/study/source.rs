@@ -5,7 +5,8 @@
 //! any other, because indexes are often wrong and the files say it themselves.
 //!
 //! Files are listed, never held: [`SourceFile::beginning`] and [`SourceFile::whole`] read when asked, at most
-//! [`FILE_BYTES_MAX`]. Paths may hold a patient's name, so they are [`Private`].
+//! [`FILE_BYTES_MAX`]. Paths may hold a patient's name, so they are [`Private`]. What another room keeps, sealed say,
+//! is read through [`Held`] and is a file like any other from there on.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -48,6 +49,19 @@ pub struct SourceFile {
 enum Place {
     File(PathBuf),
     Member { archive: Arc<Mutex<ZipArchive<File>>>, index: usize },
+    Held(Arc<dyn Held>),
+}
+
+/// A file that lies in no folder.
+pub trait Held: Send + Sync {
+    /// Length in bytes.
+    fn bytes(&self) -> u64;
+
+    /// Its first bytes, at most `bytes_max`.
+    ///
+    /// # Errors
+    /// In words for a person, if it cannot be read any more.
+    fn read(&self, bytes_max: u64) -> Result<Vec<u8>, String>;
 }
 
 /// A file that is not read, and why.
@@ -169,6 +183,11 @@ impl Found {
 }
 
 impl SourceFile {
+    /// A file that is held elsewhere, and what to call it in lists.
+    pub fn held(name: Private<String>, held: Arc<dyn Held>) -> Self {
+        Self { path: name, bytes: held.bytes(), place: Place::Held(held) }
+    }
+
     /// The first bytes of the file, at most `bytes_max`.
     pub fn beginning(&self, bytes_max: usize) -> Result<Vec<u8>, String> {
         self.read(bytes_max as u64)
@@ -203,6 +222,7 @@ impl SourceFile {
                     .map_err(|_| "damaged in the ZIP archive".to_string())?;
                 Ok(content)
             }
+            Place::Held(held) => held.read(bytes_max),
         }
     }
 }

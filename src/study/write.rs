@@ -85,12 +85,19 @@ pub fn rebuild<'a>(part10: Part10<'a>, header: InMemDicomObject) -> Result<Rebui
 /// (FFFE,E0DD) with length 0; compressed data is always little endian.
 const SEQUENCE_END: [u8; 8] = [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0];
 
-/// Preamble and file meta information.
+/// Preamble and file meta information for the file of a header.
 fn meta(syntax: &Syntax, header: &InMemDicomObject) -> Result<Vec<u8>, WriteError> {
+    let class = uid_of(header, tags::SOP_CLASS_UID).ok_or(WriteError::NoClass)?;
+    let instance = uid_of(header, tags::SOP_INSTANCE_UID).ok_or(WriteError::NoInstance)?;
+    file_head(&class, &instance, &syntax.uid)
+}
+
+/// What stands before the data set in a file: preamble and file meta information.
+pub fn file_head(sop_class: &str, sop_instance: &str, syntax: &str) -> Result<Vec<u8>, WriteError> {
     let table = FileMetaTableBuilder::new()
-        .media_storage_sop_class_uid(uid_of(header, tags::SOP_CLASS_UID).ok_or(WriteError::NoClass)?)
-        .media_storage_sop_instance_uid(uid_of(header, tags::SOP_INSTANCE_UID).ok_or(WriteError::NoInstance)?)
-        .transfer_syntax(syntax.uid.as_str())
+        .media_storage_sop_class_uid(sop_class)
+        .media_storage_sop_instance_uid(sop_instance)
+        .transfer_syntax(syntax)
         .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
         .implementation_version_name(IMPLEMENTATION_VERSION_NAME)
         .build()

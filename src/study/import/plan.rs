@@ -11,7 +11,7 @@ use super::pace::{Cancelled, Control, Gate, Tally};
 use crate::encoding::private::Private;
 use crate::study::manifest::text;
 use crate::study::part10::{self, Part10Error, SCAN_BYTES, uid_of};
-use crate::study::source::{self, SkippedFile, SourceError, SourceFile};
+use crate::study::source::{self, Found, SkippedFile, SourceError, SourceFile};
 
 /// What would be imported. Everything here is the patient's own data.
 #[derive(Default)]
@@ -39,6 +39,17 @@ pub struct Patient {
     pub issuer: Private<String>,
     pub name: Private<String>,
     pub birth_date: Private<String>,
+}
+
+impl Patient {
+    /// What is the same for all files of one patient. Without an ID the name has to do: two names in one study must not
+    /// become one patient.
+    pub fn key(&self) -> Private<String> {
+        Private::new(match self.id.reveal().is_empty() {
+            true => ["", "", self.name.reveal()].join("\u{0}"),
+            false => [self.id.reveal().as_str(), self.issuer.reveal(), ""].join("\u{0}"),
+        })
+    }
 }
 
 pub struct PlannedSeries {
@@ -71,7 +82,11 @@ impl PlannedStudy {
 impl Plan {
     /// Finds files and reads their headers.
     pub fn make(paths: &[PathBuf], control: &Control<'_>) -> Result<Self, PlanError> {
-        let found = source::find(paths)?;
+        Self::of(source::find(paths)?, control)
+    }
+
+    /// Reads the headers of files that were found.
+    pub fn of(found: Found, control: &Control<'_>) -> Result<Self, PlanError> {
         let gate = Gate::new();
         let tally = Tally::new(&found.files);
         let scanned: Vec<_> = found
@@ -102,12 +117,8 @@ impl Plan {
     }
 
     fn add(&mut self, file: SourceFile, summary: Summary, places: &mut Places) {
+        let same_patient = summary.patient.key().into_revealed();
         let Summary { patient, study, series, sop_instance, .. } = summary;
-        // Without an ID the name has to do: two names in one study must not become one patient.
-        let same_patient = match patient.id.reveal().is_empty() {
-            true => ["", "", patient.name.reveal()].join("\u{0}"),
-            false => [patient.id.reveal().as_str(), patient.issuer.reveal(), ""].join("\u{0}"),
-        };
         let study_at = *places.studies.entry((same_patient, study.clone())).or_insert_with(|| {
             self.studies.push(PlannedStudy {
                 patient,
@@ -141,23 +152,29 @@ impl Plan {
 }
 
 /// What the plan needs of a header; the headers of a large import would not fit into memory together.
-struct Summary {
-    patient: Patient,
-    study: String,
-    series: String,
-    sop_instance: String,
-    date: Private<String>,
-    study_description: Private<String>,
-    accession: Private<String>,
-    modality: String,
-    series_description: Private<String>,
+pub struct Summary {
+    pub patient: Patient,
+    /// Study Instance UID; empty if there is none.
+    pub study: String,
+    /// Series Instance UID; empty if there is none.
+    pub series: String,
+    pub sop_class: String,
+    pub sop_instance: String,
+    pub date: Private<String>,
+    pub study_description: Private<String>,
+    pub accession: Private<String>,
+    pub modality: String,
+    pub series_description: Private<String>,
 }
 
 impl Summary {
-    fn of(header: &InMemDicomObject) -> Result<Self, String> {
+    /// # Errors
+    /// In words, if the header does not name its object.
+    pub fn of(header: &InMemDicomObject) -> Result<Self, String> {
         let private = |tag| Private::new(text(header, tag));
-        let names = uid_of(header, tags::SOP_CLASS_UID).and(uid_of(header, tags::SOP_INSTANCE_UID));
-        let sop_instance = names.ok_or("it does not say which object it is (no valid SOP Class or Instance UID)")?;
+        let names = uid_of(header, tags::SOP_CLASS_UID).zip(uid_of(header, tags::SOP_INSTANCE_UID));
+        let (sop_class, sop_instance) =
+            names.ok_or("it does not say which object it is (no valid SOP Class or Instance UID)")?;
         Ok(Self {
             patient: Patient {
                 id: private(tags::PATIENT_ID),
@@ -167,6 +184,7 @@ impl Summary {
             },
             study: uid_of(header, tags::STUDY_INSTANCE_UID).unwrap_or_default(),
             series: uid_of(header, tags::SERIES_INSTANCE_UID).unwrap_or_default(),
+            sop_class,
             sop_instance,
             date: private(tags::STUDY_DATE),
             study_description: private(tags::STUDY_DESCRIPTION),
