@@ -105,6 +105,7 @@ impl Ask {
         let new_case = self.new_case(question)?;
         let request = ImportRequest {
             paths: read::absolute_all(&paths)?,
+            inbox: Vec::new(),
             preset: import::preset(self.preset.take())?,
             same_patient: self.same_patient.take(),
             keep_words: std::mem::take(&mut self.keep_words),

@@ -24,6 +24,13 @@ that cannot be de-identified with certainty is left out and named, and the exit 
 pub(super) struct Import {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How something is imported, wherever it comes from.
+#[derive(Debug, Args)]
+pub(super) struct Manner {
     /// How much is kept: consult, basic, or a file of your own
     #[arg(long, value_name = "consult|basic|FILE")]
     preset: Option<String>,
@@ -40,12 +47,20 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
+        let paths = read::absolute_all(&self.paths)?;
+        self.manner.carry_out(ImportRequest { paths, ..ImportRequest::default() }, session).await
+    }
+}
+
+impl Manner {
+    /// Imports what a request names, in this manner.
+    pub(super) async fn carry_out(self, what: ImportRequest, session: &mut Session) -> Result<u8, Failure> {
         let request = ImportRequest {
-            paths: read::absolute_all(&self.paths)?,
             preset: preset(self.preset)?,
             same_patient: self.same_patient,
             keep_words: self.keep_words,
             dry_run: self.dry_run,
+            ..what
         };
         let reply = session.ask(Request::Import(request)).await?;
         session.print(&reply);

@@ -26,6 +26,7 @@ mod mark;
 mod node;
 mod opinion;
 mod output;
+mod pacs;
 mod pair;
 mod passphrase;
 mod person;
@@ -136,6 +137,7 @@ enum Command {
     Sync(sync::Sync),
     Fetch(fetch::Fetch),
     Bundle(bundle::Bundle),
+    Pacs(pacs::Pacs),
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Settings(settings::Settings),
@@ -197,10 +199,15 @@ async fn carry_out(
     let client = Client::open(&home(global.home)?, NodeOptions::default()).await?;
     let person = Box::new(Terminal::new(interruption.clone()));
     let mut session = Session::new(client, output, person, passphrases, manner);
+    let listens = matches!(&command, Command::Pacs(pacs) if pacs.listens());
     let ended = tokio::select! {
         biased;
         () = interruption.happens() => Err(Interruption::failure()),
         ended = with_session(command, &mut session) => ended,
+    };
+    let ended = match ended {
+        Err(_) if listens && interruption.has_happened() => Ok(pacs::stopped(&mut session).await),
+        ended => ended,
     };
     let mut output = session.close(interruption.happens()).await;
     Ok(ended.unwrap_or_else(|failure| {
@@ -226,6 +233,7 @@ async fn with_session(command: Command, session: &mut Session) -> Result<u8, Fai
         Command::Sync(sync) => sync.run(session).await,
         Command::Fetch(fetch) => fetch.run(session).await,
         Command::Bundle(bundle) => bundle.run(session).await,
+        Command::Pacs(pacs) => pacs.run(session).await,
         Command::Verify(verify) => verify.run(session).await,
         Command::Doctor(doctor) => doctor.run(session).await,
         Command::Settings(settings) => settings.run(session).await,

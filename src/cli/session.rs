@@ -254,7 +254,14 @@ fn show(event: &Event, output: &mut Output) {
                 output.say(&text);
             }
         }
-        Event::PairingOpen { .. } | Event::ConfirmPerson { .. } | Event::Ready { .. } | Event::Happened { .. } => {
+        Event::PairingOpen { .. }
+        | Event::ConfirmPerson { .. }
+        | Event::Ready { .. }
+        | Event::Happened { .. }
+        | Event::PacsListening { .. }
+        | Event::PacsAssociation { .. }
+        | Event::PacsArrival { .. }
+        | Event::PacsRefusal { .. } => {
             let object = serde_json::to_value(event).unwrap_or_else(|_| json!({}));
             output.event(&with_format(object), text.as_deref());
         }

@@ -15,12 +15,14 @@ use super::delivery::Waiter;
 use super::frontiers::Frontiers;
 use super::home::{Home, Open, no_vault, store_failure};
 use super::link::{Inner, Link};
+use super::pacs::Listening;
 use super::rooms::Rooms;
 use super::studies::Studies;
 use super::{Asked, Asking, NodeOptions, control};
 use crate::encoding::time::Timestamp;
 use crate::identity::trust::TestCards;
 use crate::identity::vault::{LockedVault, delay_after};
+use crate::pacs::inbox::Inbox;
 use crate::store::{Batch, Store, Table};
 
 /// Messages of the node's own tasks not yet taken.
@@ -48,6 +50,8 @@ pub(super) struct Node {
     pub studies: Studies,
     pub frontiers: Frontiers,
     pub link: Option<Link>,
+    pub inbox: Inbox,
+    pub(super) listening: Option<Listening>,
     pub waiters: Vec<Waiter>,
     pub inner: mpsc::Sender<Inner>,
     inner_receiver: Option<mpsc::Receiver<Inner>>,
@@ -86,8 +90,11 @@ pub(super) enum Step {
 impl Node {
     pub fn new(home: &Path, options: NodeOptions, asking: mpsc::WeakSender<Asking>) -> Result<Self, Failure> {
         let (inner, inner_receiver) = mpsc::channel(INNER_MAX);
+        let home = Home::take(home)?;
         Ok(Self {
-            home: Home::take(home)?,
+            inbox: super::pacs::inbox(&home)?,
+            listening: None,
+            home,
             options,
             phase: Phase::Shut,
             store: None,
@@ -131,6 +138,8 @@ impl Node {
     }
 
     async fn end(mut self) {
+        self.stop_listening().await;
+        self.inbox.lock();
         if let Some(link) = self.link.take() {
             link.shutdown().await;
         }
@@ -279,6 +288,9 @@ impl Node {
             }
             R::BundleShow { path } => self.bundle_show(path, task),
             R::BundleUnpack { path } => self.bundle_unpack(path, task),
+            R::PacsListen(listen) => self.pacs_listen(listen, task).await,
+            R::InboxList => Ok(Step::Done(self.inbox_list())),
+            R::InboxDiscard { studies } => self.inbox_discard(&studies).map(Step::Done),
             R::Verify { what } if Path::new(&what).is_absolute() => self.bundle_verify(what.into(), task),
             R::Verify { what } => self.verify(&what).map(Step::Done),
             R::Doctor => self.doctor().await.map(Step::Done),
@@ -342,6 +354,7 @@ impl Node {
         self.frontiers = Frontiers::load(&store)?;
         self.store = Some(store);
         self.phase = Phase::Open(Box::new(open));
+        self.inbox.unlock();
         self.catch_up_after_unlock().await;
         Ok(())
     }
@@ -362,6 +375,7 @@ impl Node {
         }
         self.phase = Phase::Locked(Box::new(open.vault.lock()));
         self.happened("locked", None, None);
+        self.lock_inbox();
     }
 
     pub fn is_open(&self) -> bool {
@@ -504,6 +518,8 @@ fn needs_network(request: &Request) -> bool {
             | R::BundlePack { .. }
             | R::BundleShow { .. }
             | R::BundleUnpack { .. }
+            | R::InboxList
+            | R::InboxDiscard { .. }
             | R::Verify { .. }
             | R::Confirm { .. }
     )

@@ -100,6 +100,8 @@ pub(super) enum Inner {
     Finished(super::beside::TakeOver, mpsc::Sender<super::api::Answer>),
     /// The reader of a bundle asks.
     Unpacking(Box<super::bundles::Unpacking>),
+    /// Something happened beside the node that everybody who follows should hear.
+    Happened(String),
     /// A pairing came to its end.
     Paired(Box<super::pairing::Ended>),
 }
@@ -441,6 +443,7 @@ impl Node {
                 super::core::answer(&answers, answer).await;
             }
             Inner::Unpacking(unpacking) => self.unpacking(*unpacking).await,
+            Inner::Happened(what) => self.happened(&what, None, None),
             Inner::Paired(ended) => self.pairing_ended(*ended).await,
         }
     }

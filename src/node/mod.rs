@@ -8,7 +8,8 @@
 //! cli, ui -> client -> control socket -> core -> cases, studies, people      what was asked
 //!                                          |---> rooms -> store               what is kept
 //!                                          |---> link  -> sync -> net         what travels
-//!                                          `---> bundles -> courier           what is carried as a file
+//!                                          |---> bundles -> courier           what is carried as a file
+//!                                          `---> pacs    -> pacs              what neighbours send
 //!
 //! from link or bundles -> arrivals -> rooms, sharing                          what comes in, and what follows from it
 //! ```
@@ -32,6 +33,7 @@ mod home;
 pub mod library;
 mod link;
 mod opinions;
+mod pacs;
 mod pairing;
 mod people;
 mod pictures;

@@ -311,10 +311,12 @@ impl Node {
     pub fn import(&mut self, request: super::api::ImportRequest, task: Task) -> Result<Step, Failure> {
         let store = Arc::clone(self.store()?);
         let database = self.me()?.vault.keys().database.duplicate();
+        let taken = self.take_from_inbox(&request.inbox)?;
         self.run_beside(task, move |control| {
-            let report = library::import(&store, &database, &request, now(), control)?;
+            let mut report = library::import(&store, &database, &request, taken.files(), now(), control)?;
             Ok(Box::new(move |node: &mut Node| {
                 node.studies.local = Studies::load(node.store()?)?.local;
+                node.imported_from_inbox(&taken, request.dry_run, &mut report);
                 Ok(Reply::Imported(report))
             }))
         })

@@ -6,6 +6,7 @@
 mod case;
 mod layout;
 mod other;
+mod pacs;
 mod people;
 mod plan;
 mod study;
@@ -55,6 +56,8 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Unpacked { spoken, entries_new, chunks_new, problems, .. } => {
             other::unpacked(spoken, *entries_new, *chunks_new, problems)
         }
+        Reply::Inbox(inbox) => pacs::inbox(inbox, width),
+        Reply::Discarded { studies, instances } => pacs::discarded(*studies, *instances),
         Reply::VerifyReport { ok, entries, chunks, problems, state_hash } => {
             other::verify_report(*ok, *entries, *chunks, problems, state_hash.as_deref())
         }
@@ -91,6 +94,10 @@ pub(super) fn event(event: &Event) -> Option<String> {
             text
         }
         Event::Notice { text } => shown(text).into_owned(),
+        Event::PacsListening { .. }
+        | Event::PacsAssociation { .. }
+        | Event::PacsArrival { .. }
+        | Event::PacsRefusal { .. } => return pacs::event(event),
     })
 }
 

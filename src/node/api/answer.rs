@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
-use super::study::{ImageView, ImportReport, InstanceFile, SkippedFile, StudyDetail, StudyView};
+use super::study::{ImageView, ImportReport, InboxView, InstanceFile, SkippedFile, StudyDetail, StudyView};
 
 /// What comes back on a request: any number of events, then one end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +49,45 @@ pub enum Event {
     },
     Notice {
         text: String,
+    },
+    /// Neighbours can send now.
+    PacsListening {
+        address: String,
+        ae_title: String,
+        tls: bool,
+        /// Calling AE titles that may send; empty: nobody, unless `any_ae`.
+        allowed: Vec<String>,
+        any_ae: bool,
+    },
+    /// An association was opened, or is over.
+    PacsAssociation {
+        /// Calling AE title, if it was heard.
+        from: Option<String>,
+        address: String,
+        /// `opened`, `refused`, `released` or `cut off`.
+        state: String,
+        /// What went wrong.
+        why: Option<String>,
+        /// What to do about it.
+        hint: Option<String>,
+        /// Objects that are new in the inbox, were there already, were refused.
+        stored: u64,
+        again: u64,
+        refused: u64,
+    },
+    /// An object arrived and stands sealed in the inbox.
+    PacsArrival {
+        study: String,
+        from: String,
+        modality: String,
+        /// Objects of the study that are here now.
+        instances: usize,
+        again: bool,
+    },
+    /// An object was not taken.
+    PacsRefusal {
+        from: String,
+        why: String,
     },
 }
 
@@ -101,6 +140,8 @@ pub enum Reply {
     Packed(PackedBundle),
     Bundle(BundleView),
     Unpacked { cases: Vec<String>, spoken: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
+    Inbox(InboxView),
+    Discarded { studies: usize, instances: usize },
     VerifyReport { ok: bool, entries: u64, chunks: u64, problems: Vec<String>, state_hash: Option<String> },
     Doctor { checks: Vec<Check> },
     Settings(SettingsView),

@@ -244,6 +244,14 @@ pub enum Request {
     BundleUnpack {
         path: PathBuf,
     },
+    /// Takes studies from DICOM neighbours until the client leaves; the first event is [`Event::PacsListening`].
+    PacsListen(PacsListen),
+    /// What neighbours have sent and nobody has imported yet.
+    InboxList,
+    InboxDiscard {
+        /// Ids, or `all`.
+        studies: Vec<String>,
+    },
     Verify {
         what: String,
     },
@@ -261,6 +269,9 @@ pub enum Request {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ImportRequest {
     pub paths: Vec<PathBuf>,
+    /// Studies of the inbox, by their ids, or `all`; beside the paths, or instead of them.
+    #[serde(default)]
+    pub inbox: Vec<String>,
     /// `consult`, `basic` or a file.
     pub preset: Option<String>,
     /// The study whose patient this is, though the ids differ.
@@ -269,6 +280,33 @@ pub struct ImportRequest {
     #[serde(default)]
     pub keep_words: Vec<String>,
     pub dry_run: bool,
+}
+
+/// How neighbours reach this node, and which.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PacsListen {
+    /// IP address and port; port 0: any that is free.
+    pub address: String,
+    /// What neighbours call this node.
+    pub ae_title: String,
+    /// Calling AE titles that may send.
+    pub allow: Vec<String>,
+    /// Whoever reaches the port may send, whatever it calls itself.
+    pub any_ae: bool,
+    pub tls: Option<PacsTls>,
+    /// Answer storage commitment with yes for what is in the inbox.
+    pub commit: bool,
+    /// How much the inbox holds, in bytes.
+    pub bytes_max: Option<u64>,
+}
+
+/// PEM files of a listener that speaks TLS.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PacsTls {
+    pub certificates: PathBuf,
+    pub key: PathBuf,
+    /// Authorities whose client certificates are asked for.
+    pub authorities: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -72,6 +72,37 @@ pub struct PlanAttribute {
     pub count: usize,
 }
 
+/// What neighbours have sent and nobody has imported yet.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct InboxView {
+    pub studies: Vec<InboxStudy>,
+    /// Where neighbours can send to now.
+    pub listening: Option<String>,
+}
+
+/// A study in the inbox. Holds patient data.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct InboxStudy {
+    pub id: String,
+    pub modality: String,
+    pub series: usize,
+    pub instances: usize,
+    pub bytes: u64,
+    /// Calling AE titles that sent something of it.
+    pub from: String,
+    /// Every object that was begun is here, and every sender ended in order.
+    pub complete: bool,
+    /// `arriving`, `complete` or `incomplete`.
+    pub state: String,
+    /// Objects that were begun or refused and are not here.
+    pub missing: usize,
+    pub first: String,
+    pub last: String,
+    /// It was imported, and something of it could not be taken in.
+    pub imported: bool,
+    pub patient: PlanPatient,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StudyView {
     pub id: String,

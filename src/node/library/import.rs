@@ -45,7 +45,7 @@ use crate::study::import::{self as study_import, Cleaned, Deidentifier, ImportEr
 use crate::study::manifest::number;
 use crate::study::object::SealedObject;
 use crate::study::part10::Part10Error;
-use crate::study::source::{SkippedFile, SourceError};
+use crate::study::source::{self, SkippedFile, SourceError, SourceFile};
 
 /// Batches of chunks that wait for the disk while the next is sealed.
 const BATCHES_WAITING_MAX: usize = 2;
@@ -72,18 +72,22 @@ impl Control<'_> {
     }
 }
 
-/// Imports what lies under the request's paths, or on a dry run says what an import would do.
+/// Imports what lies under the request's paths and what has arrived otherwise, or on a dry run says what an import
+/// would do.
 pub fn import(
     store: &Store,
     database: &Secret,
     request: &ImportRequest,
+    arrivals: &[SourceFile],
     now: Timestamp,
     control: &Control<'_>,
 ) -> Result<ImportReport, Failure> {
     let approvals = Approvals::new(request.keep_words.iter().map(String::as_str));
     let rules = Rules::new(preset_of(request.preset.as_deref())?, approvals);
     let scanning = study_import::Control { cancelled: control.cancelled, progress: &|_| {} };
-    let mut plan = Plan::make(&request.paths, &scanning).map_err(plan_failure)?;
+    let mut found = source::find(&request.paths).map_err(|error| plan_failure(error.into()))?;
+    found.files.extend(arrivals.iter().cloned());
+    let mut plan = Plan::of(found, &scanning).map_err(plan_failure)?;
     let skipped = std::mem::take(&mut plan.skipped);
     if plan.studies.is_empty() {
         return Err(nothing_found(&skipped));

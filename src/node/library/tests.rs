@@ -50,7 +50,7 @@ impl Home {
     }
 
     fn run(&self, request: &ImportRequest) -> Result<ImportReport, Failure> {
-        import(&self.store, &self.database, request, NOW, &control())
+        import(&self.store, &self.database, request, &[], NOW, &control())
     }
 
     fn study(&self, id: &str) -> LocalStudy {
@@ -528,7 +528,7 @@ fn a_stopped_import_lists_nothing_and_the_next_one_continues() {
     let stop = AtomicBool::new(false);
     let stopping = |_| stop.store(true, Ordering::Relaxed);
     let control = Control { cancelled: &stop, progress: &stopping, started: Instant::now() };
-    let failure = import(&home.store, &home.database, &request, NOW, &control).unwrap_err();
+    let failure = import(&home.store, &home.database, &request, &[], NOW, &control).unwrap_err();
     assert_eq!(failure.code, FailureCode::Interrupted);
     assert!(load_all(&home.store).unwrap().is_empty());
     let groups = home.store.groups().unwrap();
@@ -563,7 +563,7 @@ fn progress_ends_with_everything_done() {
     let progress = |progress| told.lock().unwrap().push(progress);
     let control = Control { cancelled: &GO, progress: &progress, started: Instant::now() };
     let request = ImportRequest { paths: vec![files.path().into()], ..ImportRequest::default() };
-    import(&home.store, &home.database, &request, NOW, &control).unwrap();
+    import(&home.store, &home.database, &request, &[], NOW, &control).unwrap();
     let told = told.into_inner().unwrap();
     let last = told.last().unwrap();
     assert_eq!((last.stage.as_str(), Some(last.done), last.seconds_left), ("import", last.total, Some(0)));
