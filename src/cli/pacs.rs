@@ -109,6 +109,9 @@ struct Listen {
     /// UNSAFE where senders delete what was committed to: say yes to storage commitment for what is in the inbox
     #[arg(long)]
     commit: bool,
+    /// Call this sender back with storage commitment reports instead of answering at once; may be repeated
+    #[arg(long, value_name = "AE@HOST:PORT")]
+    report_to: Vec<String>,
     /// How much the inbox holds: 500M, 20G [default: 64G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
@@ -170,6 +173,7 @@ impl Listen {
             any_ae: self.any_ae,
             tls,
             commit: self.commit,
+            report_to: self.report_to,
             bytes_max: self.max_size,
         })
     }

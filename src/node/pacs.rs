@@ -24,7 +24,8 @@ use crate::encoding::text::shown;
 use crate::pacs::inbox::{Completeness, Inbox, InboxId, Limits, Standing, Taken};
 use crate::pacs::listener::{Happening, Listener, Told};
 use crate::pacs::negotiation::{AE_TITLE_CHARS_MAX, Callers, Rules, is_ae_title};
-use crate::pacs::service::{Commits, Counts, End};
+use crate::pacs::reporter::Reporter;
+use crate::pacs::service::{Commitment, Counts, End};
 use crate::pacs::tls::{TlsFiles, server_config};
 use crate::pacs::wire::WireError;
 use crate::study::source::SourceFile;
@@ -77,10 +78,10 @@ impl Node {
             Failure::new(FailureCode::WrongUse, format!("{} is no address to listen at.", shown(&request.address)))
                 .hint("Give an IP address of this machine, and a port.")
         })?;
+        let commitment = commitment(&request)?;
         let is_tls = tls.is_some();
         let ae_title = rules.ae_title.clone();
-        let listener =
-            Listener::bind(address, tls, rules, Commits(request.commit)).await.map_err(|e| no_port(address, &e))?;
+        let listener = Listener::bind(address, tls, rules, commitment).await.map_err(|e| no_port(address, &e))?;
         let address = listener.address().map_err(|error| no_port(address, &error))?;
         self.inbox.set_bytes_max(request.bytes_max.unwrap_or(Limits::default().bytes_max));
         let Task { answers, .. } = task;
@@ -283,6 +284,20 @@ fn rules(request: &PacsListen) -> Result<Rules, Failure> {
     Ok(Rules { ae_title: request.ae_title.clone(), callers })
 }
 
+/// How storage commitment is answered, and where.
+fn commitment(request: &PacsListen) -> Result<Commitment, Failure> {
+    let addresses = request.report_to.iter().map(|typed| {
+        let parts = typed.split_once('@').filter(|(title, address)| is_ae_title(title) && address.contains(':'));
+        parts.map(|(title, address)| (title.to_owned(), address.to_owned())).ok_or_else(|| {
+            Failure::new(FailureCode::WrongUse, format!("{} is no place to report to.", shown(typed)))
+                .hint("Write AE@HOST:PORT, as in MODALITY1@10.0.3.7:11112.")
+        })
+    });
+    let addresses = addresses.collect::<Result<_, _>>()?;
+    let reporter = Reporter { ae_title: request.ae_title.clone(), addresses };
+    Ok(Commitment { commits: request.commit, reporter })
+}
+
 fn tls(files: &PacsTls) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let PacsTls { certificates, key, authorities } = files.clone();
     server_config(&TlsFiles { certificates, key, authorities }).map_err(|error| {
@@ -335,6 +350,9 @@ fn event(happening: Happening) -> Option<Event> {
             };
             association(from, address, state, Some(sentence(&end)), hint, counts)
         }
+        Happening::NotReported { from, why } => Some(Event::Notice {
+            text: format!("The storage commitment report did not reach {from}: {why}. It will have to ask again."),
+        }),
         Happening::NoTls { address, why } => {
             let hint = "This listener speaks TLS only: switch it on at the sender, with a certificate if --tls-ca asks for one.";
             let why = format!("TLS failed: {}.", shown(&why));

@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::inbox::{Arrival, Inbox, Refused};
 use super::negotiation::Rules;
-use super::service::{Commits, Counts, End, Watch, serve, turn_away};
+use super::reporter::ReportError;
+use super::service::{Commitment, Counts, End, Watch, serve, turn_away};
 use super::wire::Wire;
 
 /// Most associations that are open at once.
@@ -52,6 +53,11 @@ pub enum Happening {
         counts: Counts,
         end: End,
     },
+    /// A storage commitment report did not reach its sender.
+    NotReported {
+        from: String,
+        why: String,
+    },
     /// The handshake of TLS failed, in the words of the library.
     NoTls {
         address: SocketAddr,
@@ -70,7 +76,7 @@ pub struct Listener {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     rules: Arc<Rules>,
-    commits: Commits,
+    commitment: Arc<Commitment>,
 }
 
 impl Listener {
@@ -79,9 +85,10 @@ impl Listener {
         address: SocketAddr,
         tls: Option<Arc<ServerConfig>>,
         rules: Rules,
-        commits: Commits,
+        commitment: Commitment,
     ) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, tls, rules: Arc::new(rules), commits })
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener, tls, rules: Arc::new(rules), commitment: Arc::new(commitment) })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
@@ -114,7 +121,7 @@ impl Listener {
             let Ok(knock) = Arc::clone(&knocking).try_acquire_owned() else { continue };
             // Answers are short: waiting to fill a packet would cost a round trip an object.
             let _ = stream.set_nodelay(true);
-            let (tls, rules, commits) = (self.tls.clone(), Arc::clone(&self.rules), self.commits);
+            let (tls, rules, commitment) = (self.tls.clone(), Arc::clone(&self.rules), Arc::clone(&self.commitment));
             let (inbox, told, associations) = (inbox.clone(), Arc::clone(&told), Arc::clone(&associations));
             tasks.spawn(async move {
                 let _knock = knock;
@@ -127,7 +134,7 @@ impl Listener {
                     return turn_away(wire).await;
                 };
                 let watch = Watcher { address, told: &told };
-                let (from, counts, end) = serve(wire, &rules, commits, &inbox, &watch).await;
+                let (from, counts, end) = serve(wire, &rules, &commitment, &inbox, &watch).await;
                 told(Happening::Ended { from, address, counts, end });
             });
         }
@@ -159,5 +166,9 @@ impl Watch for Watcher<'_> {
 
     fn refused(&self, calling: &str, why: &Refused) {
         (self.told)(Happening::Refused { from: calling.to_owned(), why: why.clone() });
+    }
+
+    fn not_reported(&self, calling: &str, why: &ReportError) {
+        (self.told)(Happening::NotReported { from: calling.to_owned(), why: why.to_string() });
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! [`listener`] takes connections, [`tls`] closes them to others, [`wire`] reads PDUs, [`negotiation`] says who may
 //! send what, [`message`] puts fragments together, [`command`] reads what is asked, [`service`] does it,
-//! [`commitment`] answers senders that want a promise. `negotiation`, `message` and `command` are pure.
+//! [`commitment`] answers senders that want a promise, [`reporter`] calls them back. `negotiation`, `message` and `command` are pure.
 //!
 //! It deliberately is no archive: it gives nothing back, answers no query, and keeps nothing beyond the process.
 
@@ -23,6 +23,7 @@ pub mod inbox;
 pub mod listener;
 pub mod message;
 pub mod negotiation;
+pub mod reporter;
 pub mod service;
 pub mod tls;
 pub mod wire;

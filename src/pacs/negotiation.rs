@@ -29,7 +29,7 @@ pub const CONTEXTS_MAX: usize = 128;
 pub const AE_TITLE_CHARS_MAX: usize = 16;
 
 /// DICOM Application Context Name (PS3.7 Annex A.2.1).
-const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
+pub(super) const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 
 /// What a caller takes at once if it does not say, in bytes.
 const CALLER_PDU_BYTES_DEFAULT: u32 = 16 * 1024;
@@ -249,7 +249,7 @@ pub fn is_storage(class: &str) -> bool {
 }
 
 /// `None` if what the caller takes at once is too little for an answer.
-fn caller_pdu_bytes_max(variables: &[UserVariableItem]) -> Option<u32> {
+pub(super) fn caller_pdu_bytes_max(variables: &[UserVariableItem]) -> Option<u32> {
     let stated = variables.iter().find_map(|item| match item {
         UserVariableItem::MaxLength(bytes) => Some(*bytes),
         _ => None,

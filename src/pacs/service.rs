@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dicom_dictionary_std::uids;
-use dicom_ul::pdu::{AbortRQServiceProviderReason, AbortRQSource, PDV_HEADER_SIZE, PDataValue, PDataValueType, Pdu};
+use dicom_ul::pdu::{AbortRQServiceProviderReason, AbortRQSource, PDataValue, Pdu};
 use tokio::task::spawn_blocking;
 
 use super::command::{CommandSet, Element, field, status};
@@ -18,7 +18,8 @@ use super::commitment::{self, Question};
 use super::inbox::{Announced, Arrival, Inbox, Reception, Refused, Visit};
 use super::message::{Assembly, MessageError, Part};
 use super::negotiation::{Accepted, Context, Refusal, Rules, is_storage, negotiate};
-use super::wire::{Wire, WireError};
+use super::reporter::{ReportError, Reporter};
+use super::wire::{Wire, WireError, fragments};
 
 /// How long the request may take once the connection stands.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
@@ -68,17 +69,22 @@ pub trait Watch: Send + Sync {
     fn opened(&self, calling: &str);
     fn arrived(&self, calling: &str, arrival: &Arrival);
     fn refused(&self, calling: &str, why: &Refused);
+    fn not_reported(&self, calling: &str, why: &ReportError);
 }
 
-/// Whether objects are committed to; see [`commitment`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Commits(pub bool);
+/// How storage commitment is answered; see [`commitment`].
+#[derive(Debug, Clone, Default)]
+pub struct Commitment {
+    /// Whether objects in the inbox are committed to.
+    pub commits: bool,
+    pub reporter: Reporter,
+}
 
 /// Serves one association to its end. Gives who called, as far as that was heard, and what was done.
 pub async fn serve(
     mut wire: Wire,
     rules: &Rules,
-    commits: Commits,
+    commitment: &Commitment,
     inbox: &Inbox,
     watch: &dyn Watch,
 ) -> (Option<String>, Counts, End) {
@@ -98,7 +104,7 @@ pub async fn serve(
         wire,
         inbox,
         watch,
-        commits,
+        commitment,
         calling: accepted.calling,
         assembly: Assembly::default(),
         message: None,
@@ -166,7 +172,7 @@ struct Association<'a> {
     wire: Wire,
     inbox: &'a Inbox,
     watch: &'a dyn Watch,
-    commits: Commits,
+    commitment: &'a Commitment,
     visit: Visit,
     calling: String,
     contexts: BTreeMap<u8, Context>,
@@ -363,27 +369,23 @@ impl Association<'_> {
             }
             Ok(question) => {
                 self.send(context, &commitment::response(command, status::SUCCESS), None).await?;
+                let Commitment { commits, reporter } = self.commitment;
+                if reporter.knows(&self.calling) {
+                    if let Err(error) = reporter.report(&self.calling, question, self.inbox, *commits).await {
+                        self.watch.not_reported(&self.calling, &error);
+                    }
+                    return Ok(());
+                }
                 self.reports = self.reports.wrapping_add(1);
-                let report = question.answer(self.inbox, self.commits.0, self.reports, &syntax);
+                let report = question.answer(self.inbox, *commits, self.reports, &syntax);
                 self.send(context, &report.command, Some(&report.data_set)).await
             }
         }
     }
 
-    /// Sends a message in fragments that the caller takes.
     async fn send(&mut self, context: u8, command: &CommandSet, data_set: Option<&[u8]>) -> Result<(), End> {
-        let bytes_max = usize::try_from(self.caller_pdu_bytes_max - PDV_HEADER_SIZE).unwrap_or(usize::MAX);
-        let command = command.to_bytes();
-        let parts = [(PDataValueType::Command, Some(&command[..])), (PDataValueType::Data, data_set)];
-        for (value_type, bytes) in parts {
-            let Some(bytes) = bytes else { continue };
-            let mut chunks = bytes.chunks(bytes_max).peekable();
-            while let Some(chunk) = chunks.next() {
-                let is_last = chunks.peek().is_none();
-                let (value_type, data) = (value_type.clone(), chunk.to_vec());
-                let value = PDataValue { presentation_context_id: context, value_type, is_last, data };
-                self.wire.write(&Pdu::PData { data: vec![value] }).await?;
-            }
+        for pdu in fragments(context, &command.to_bytes(), data_set, self.caller_pdu_bytes_max) {
+            self.wire.write(&pdu).await?;
         }
         Ok(())
     }

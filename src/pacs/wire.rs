@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use dicom_ul::pdu::{PDU_HEADER_SIZE, Pdu, read_pdu, write_pdu};
+use dicom_ul::pdu::{PDU_HEADER_SIZE, PDV_HEADER_SIZE, PDataValue, PDataValueType, Pdu, read_pdu, write_pdu};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
@@ -82,6 +82,21 @@ impl Wire {
     pub async fn close(mut self) {
         let _ = timeout(Duration::from_secs(5), self.stream.shutdown()).await;
     }
+}
+
+/// A message in PDUs that its receiver takes.
+pub fn fragments(context: u8, command: &[u8], data_set: Option<&[u8]>, pdu_bytes_max: u32) -> Vec<Pdu> {
+    let bytes_max = usize::try_from(pdu_bytes_max.saturating_sub(PDV_HEADER_SIZE)).unwrap_or(usize::MAX).max(1);
+    let mut pdus = Vec::new();
+    for (value_type, bytes) in [(PDataValueType::Command, Some(command)), (PDataValueType::Data, data_set)] {
+        let mut chunks = bytes.unwrap_or_default().chunks(bytes_max).peekable();
+        while let Some(chunk) = chunks.next() {
+            let (value_type, is_last) = (value_type.clone(), chunks.peek().is_none());
+            let value = PDataValue { presentation_context_id: context, value_type, is_last, data: chunk.to_vec() };
+            pdus.push(Pdu::PData { data: vec![value] });
+        }
+    }
+    pdus
 }
 
 /// Tells from the first byte whether the other side speaks DICOM at all.

@@ -111,6 +111,11 @@ pub fn document(output: &Output) -> Option<Value> {
 impl Node {
     /// Starts a command that is a node, and waits until it is ready.
     pub fn start(command: &mut Command) -> Self {
+        Self::with_first(command, "ready")
+    }
+
+    /// Starts a command whose stream begins with this event.
+    pub fn with_first(command: &mut Command, first: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, events) = sync_channel(EVENTS_MAX);
@@ -122,8 +127,8 @@ impl Node {
             }
         });
         let mut node = Self { process: Killed(child), events, seen: Vec::new() };
-        let ready = node.event(|event| event["event"] == "ready" || event["event"] == "error");
-        assert_eq!(ready["event"], "ready", "{ready}");
+        let ready = node.event(|event| event["event"] == first || event["event"] == "error");
+        assert_eq!(ready["event"], first, "{ready}");
         node
     }
 

@@ -296,6 +296,9 @@ pub struct PacsListen {
     pub tls: Option<PacsTls>,
     /// Answer storage commitment with yes for what is in the inbox.
     pub commit: bool,
+    /// Where senders listen for storage commitment reports, as AE@HOST:PORT; others hear on their own association.
+    #[serde(default)]
+    pub report_to: Vec<String>,
     /// How much the inbox holds, in bytes.
     pub bytes_max: Option<u64>,
 }
