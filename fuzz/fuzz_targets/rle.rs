@@ -1,0 +1,16 @@
+//! Frames in RLE, deflated, and encapsulated uncompressed.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use overread_fuzz::{Parts, Pixels, decode, image_file};
+
+/// RLE Lossless, Deflated Image Frame Compression, Encapsulated Uncompressed.
+const SYNTAXES: [&str; 3] = ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.1.98"];
+
+fuzz_target!(init: overread_fuzz::let_contained_panics_pass(), |data: &[u8]| {
+    let mut parts = Parts(data);
+    let syntax = SYNTAXES[usize::from(parts.byte()) % SYNTAXES.len()];
+    let pixels = Pixels::read(&mut parts);
+    decode(&image_file(syntax, &pixels, parts.rest()));
+});
