@@ -19,7 +19,8 @@
 //!
 //! *What a person meets.* [`cli`] turns arguments into requests and answers into text or JSON. [`node`] is the running
 //! program: it owns vault, store and network, and does one thing at a time. `cli` knows of the house only `node`'s
-//! client and words that travel through it; the demo also draws its patient.
+//! client and words that travel through it; the demo also draws its patient. [`ui`] is the terminal app: it shows what
+//! [`view`] draws.
 //!
 //! *What it is about.* [`study`] reads, de-identifies, packs, decodes and measures DICOM. [`case`] is the record:
 //! signed entries, who may do what, and the state they fold into.
@@ -63,4 +64,5 @@ pub mod seal;
 pub mod store;
 pub mod study;
 pub mod sync;
+pub mod ui;
 pub mod view;

@@ -1,0 +1,127 @@
+//! Asking the terminal what it can: the only part of the graphics that touches it.
+//!
+//! `ratatui-image` asks for the protocol and the size of a cell. It does not ask how many colours and pixels Sixel may
+//! have, and a graphic that is larger than xterm's limit is dropped whole; so that is asked here (XTSMGRAPHICS).
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use ratatui_image::picker::{Capability, Picker, ProtocolType};
+
+use super::detect::{Answer, CellSize, Environment, Protocol, SixelLimits};
+
+/// How long a terminal may take to answer about Sixel.
+const ANSWER_TIME_MAX: Duration = Duration::from_millis(1000);
+
+/// Bytes that such an answer may have.
+const ANSWER_BYTES_MAX: usize = 256;
+
+/// xterm gives itself so few registers by default as the terminal it plays had.
+const REGISTERS_WISHED: u32 = 256;
+
+/// Asks. The terminal must be in raw mode and nobody else read from it; before the first event is read.
+///
+/// Nothing is asked inside a multiplexer, where answers come from the wrong terminal and asking changes settings.
+pub fn ask(environment: &Environment) -> Option<Answer> {
+    if environment.multiplexed {
+        return Some(Answer { protocol: Protocol::HalfBlocks, cell: None, sixel: SixelLimits::default() });
+    }
+    let picker = Picker::from_query_stdio().ok()?;
+    let protocol = match picker.protocol_type() {
+        ProtocolType::Kitty => Protocol::Kitty,
+        ProtocolType::Sixel => Protocol::Sixel,
+        ProtocolType::Iterm2 => Protocol::Iterm2,
+        ProtocolType::Halfblocks => Protocol::HalfBlocks,
+    };
+    // Without an answer the picker has a size of its own invention.
+    let told = picker.capabilities().iter().any(|capability| matches!(capability, Capability::CellSize(_)));
+    let font = picker.font_size();
+    let cell = told.then(|| CellSize { width: font.width.into(), height: font.height.into() });
+    let sixel = if protocol == Protocol::Sixel { ask_sixel(environment) } else { SixelLimits::default() };
+    Some(Answer { protocol, cell, sixel })
+}
+
+/// Asks how many registers and pixels a Sixel graphic may have; who does not answer has no limits that we know.
+fn ask_sixel(environment: &Environment) -> SixelLimits {
+    let mut question = String::new();
+    if environment.xterm.is_some() {
+        question = format!("\x1b[?1;3;{REGISTERS_WISHED}S");
+    }
+    // Each answers the status report at the end, and nothing after it.
+    question.push_str("\x1b[?1;1;0S\x1b[?2;1;0S\x1b[5n");
+    let mut terminal = std::io::stdout();
+    if terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).is_err() {
+        return SixelLimits::default();
+    }
+    sixel_limits(&read_until_status())
+}
+
+/// Reads until the answer to the status report, the end of time, or too many bytes.
+#[cfg(unix)]
+fn read_until_status() -> Vec<u8> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = std::io::stdin();
+    let deadline = Instant::now() + ANSWER_TIME_MAX;
+    let mut answer = Vec::new();
+    while answer.len() < ANSWER_BYTES_MAX && !answer.ends_with(b"\x1b[0n") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut waited_for = [PollFd::new(&stdin, PollFlags::IN)];
+        let Ok(timeout) = Timespec::try_from(left) else { break };
+        if !matches!(poll(&mut waited_for, Some(&timeout)), Ok(1..)) {
+            break;
+        }
+        let mut byte = [0];
+        if !matches!(stdin.lock().read(&mut byte), Ok(1)) {
+            break;
+        }
+        answer.extend(byte);
+    }
+    answer
+}
+
+#[cfg(not(unix))]
+fn read_until_status() -> Vec<u8> {
+    Vec::new()
+}
+
+/// Finds the answers: `CSI ? 1 ; 0 ; registers S` and `CSI ? 2 ; 0 ; width ; height S`.
+fn sixel_limits(answer: &[u8]) -> SixelLimits {
+    let text = String::from_utf8_lossy(answer);
+    let mut limits = SixelLimits::default();
+    for part in text.split("\x1b[?").skip(1) {
+        let Some((numbers, _)) = part.split_once('S') else { continue };
+        let Ok(numbers) = numbers.split(';').map(str::parse).collect::<Result<Vec<u32>, _>>() else { continue };
+        match numbers.as_slice() {
+            [1, 0, registers] if *registers >= 2 => limits.registers = Some(*registers),
+            [2, 0, width, height] if *width > 0 && *height > 0 => limits.size_max_px = Some((*width, *height)),
+            _ => {}
+        }
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_about_sixel_are_found_among_others() {
+        let answer = b"\x1b[?1;0;256S\x1b[?1;0;1024S\x1b[?2;0;1000;900S\x1b[0n";
+        let expected = SixelLimits { registers: Some(1024), size_max_px: Some((1000, 900)) };
+        assert_eq!(sixel_limits(answer), expected);
+    }
+
+    #[test]
+    fn refusals_and_rubbish_are_no_answers() {
+        for answer in [
+            &b""[..],
+            b"\x1b[?1;3S\x1b[?2;3;0;0S\x1b[0n",
+            b"\x1b[?1;0;0S\x1b[?2;0;0;0S",
+            b"\x1b[?1;0;99999999999999S\x1b[?2;0;-4;4S",
+            b"\x1b[?\xff\x1b[?S\x1b[?;;S",
+            b"\x1b[?1;0;256",
+        ] {
+            assert_eq!(sixel_limits(answer), SixelLimits::default(), "{answer:?}");
+        }
+    }
+}
