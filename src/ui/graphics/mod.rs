@@ -17,8 +17,8 @@
 //! ```
 //!
 //! One frame: ask [`Screen::wants`] for each viewport, hand that in, write what [`Screen::show`] returns after
-//! ratatui's draw (best both inside one synchronised update), and tell [`Link`] the bytes and the time. Cells of a
-//! viewport stay blank and without a background in ratatui's buffer; with half-blocks they are drawn by
+//! ratatui's draw (best both inside one synchronised update), and tell [`Link`] the bytes and the time. The cells of a
+//! viewport stay blank in ratatui's buffer, except those named as covered; with half-blocks they are drawn by
 //! [`half_blocks::draw`] instead.
 //!
 //! What a reader must be told about a picture is in [`limits`]. Nothing here judges, scales or windows an image.
@@ -31,6 +31,7 @@ mod kitty;
 mod limits;
 mod link;
 mod palette;
+mod pieces;
 mod png;
 mod quality;
 pub mod query;
@@ -125,10 +126,11 @@ impl Screen {
         }
     }
 
-    /// In which form to hand in a scene.
-    pub fn wants(&self, scene: &Scene) -> Wants {
+    /// In which form to hand in a scene. A picture that moves may be half an image pixel off its ink where that spares
+    /// drawing it.
+    pub fn wants(&self, scene: &Scene, moving: bool) -> Wants {
         match &self.terminal {
-            Terminal::Kitty(kitty) if kitty.can_place(scene) => Wants::Scene,
+            Terminal::Kitty(kitty) if kitty.can_place(scene, moving) => Wants::Scene,
             Terminal::Cells if self.protocol == Protocol::None => Wants::Nothing,
             _ => Wants::Flat { width: scene.width, height: scene.height },
         }
@@ -141,11 +143,12 @@ impl Screen {
         stays_behind && self.areas.iter().any(|area| !areas.contains(area))
     }
 
-    /// The bytes that bring the screen to this state. `covered` are cells where something lies above the pictures.
+    /// The bytes that bring the screen to this state. `covered` are cells where text lies above the pictures: a popup, a
+    /// label in a corner.
     pub fn show(&mut self, viewports: &[Viewport], covered: &[Rect], screen: Size, quality: Quality) -> Vec<u8> {
         self.areas = viewports.iter().map(|viewport| viewport.area).collect();
         match &mut self.terminal {
-            Terminal::Kitty(kitty) => kitty.show(viewports, quality),
+            Terminal::Kitty(kitty) => kitty.show(viewports, covered, quality),
             Terminal::Sixel(sixel) => sixel.show(viewports, covered, screen, quality),
             Terminal::Iterm2(iterm2) => iterm2.show(viewports, covered, screen, quality),
             Terminal::Cells => Vec::new(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ::png::{BitDepth, ColorType, Compression, Encoder, EncodingError};
 
-use crate::view::raster::{INKS, Pixels, Raster};
+use crate::view::raster::{INKS, Overlay, Pixels, Raster};
 
 use super::quality::Quality;
 
@@ -28,15 +28,42 @@ pub fn picture(raster: &Raster, (width, height): (u32, u32), quality: Quality) -
     }
 }
 
-/// Ink with nothing around it.
-pub fn ink(ink: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
-    let packed = in_half_bytes(ink.iter().map(|ink| ink % INKS.len() as u8), width as usize);
-    written(|out| {
+/// The part of an overlay that has ink, and where it lies.
+pub struct Ink {
+    pub png: Vec<u8>,
+    pub x: u32,
+    pub y: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// Ink with nothing around it, within so many pixels; none without ink.
+pub fn ink(overlay: &Overlay, (width, height): (u32, u32)) -> Option<Ink> {
+    let seen = overlay.width.min(width) as usize;
+    let rows = || {
+        let rows = overlay.ink.chunks_exact((overlay.width as usize).max(1)).take(height as usize);
+        rows.map(|row| &row[..seen])
+    };
+    // All bits together first: that is done many pixels at a time.
+    let has_ink = |row: &[u8]| row.iter().fold(0, |all, ink| all | ink) != 0;
+    let (mut top, mut bottom, mut left, mut right) = (None, 0, seen, 0);
+    for (y, row) in rows().enumerate().filter(|(_, row)| has_ink(row)) {
+        top = top.or(Some(y));
+        bottom = y + 1;
+        left = left.min(row.iter().position(|ink| *ink != 0).unwrap_or(seen));
+        right = right.max(row.iter().rposition(|ink| *ink != 0).map_or(0, |last| last + 1));
+    }
+    let top = top?;
+    let mut packed = Vec::with_capacity((right - left).div_ceil(2) * (bottom - top));
+    rows().take(bottom).skip(top).for_each(|row| in_half_bytes(&mut packed, &row[left..right]));
+    let [x, y, width, height] = [left, top, right - left, bottom - top].map(|px| px as u32);
+    let png = written(|out| {
         let mut encoder = encoder(out, (width, height), ColorType::Indexed, BitDepth::Four);
         encoder.0.set_palette(INKS.concat());
         encoder.0.set_trns(vec![0]);
         encoder.write(&packed)
-    })
+    });
+    Some(Ink { png, x, y, width, height })
 }
 
 fn grey(pixels: &[u8], size: (u32, u32), greys: u16) -> Vec<u8> {
@@ -45,15 +72,19 @@ fn grey(pixels: &[u8], size: (u32, u32), greys: u16) -> Vec<u8> {
     }
     let steps = u32::from(greys.max(2)) - 1;
     let step: [u8; 256] = std::array::from_fn(|value| ((value as u32 * steps + 127) / 255) as u8);
-    let stepped = pixels.iter().map(|value| step[usize::from(*value)]);
+    let stepped: Vec<u8> = pixels.iter().map(|value| step[usize::from(*value)]).collect();
     written(|out| {
         let palette = (0..=steps).flat_map(|step| [((step * 255 + steps / 2) / steps) as u8; 3]).collect::<Vec<u8>>();
         let few = greys <= GREYS_HALF_BYTE;
         let depth = if few { BitDepth::Four } else { BitDepth::Eight };
         let mut encoder = encoder(out, size, ColorType::Indexed, depth);
         encoder.0.set_palette(palette);
-        let data = if few { in_half_bytes(stepped, size.0 as usize) } else { stepped.collect() };
-        encoder.write(&data)
+        if !few {
+            return encoder.write(&stepped);
+        }
+        let mut packed = Vec::with_capacity(stepped.len() / 2 + size.1 as usize);
+        stepped.chunks_exact(size.0 as usize).for_each(|row| in_half_bytes(&mut packed, row));
+        encoder.write(&packed)
     })
 }
 
@@ -72,18 +103,11 @@ fn padded(pixels: &[u8], from: usize, width: usize, height: usize) -> Cow<'_, [u
     Cow::Owned(padded)
 }
 
-/// Two values a byte; each row begins with a new byte.
-fn in_half_bytes(values: impl Iterator<Item = u8>, width: usize) -> Vec<u8> {
-    let mut packed = Vec::with_capacity(values.size_hint().0 / 2 + 1);
-    let mut column = 0;
-    for value in values {
-        match packed.last_mut() {
-            Some(byte) if column % 2 == 1 => *byte |= value,
-            _ => packed.push(value << 4),
-        }
-        column = if column + 1 == width { 0 } else { column + 1 };
-    }
-    packed
+/// Appends a row of values below 16, two a byte.
+fn in_half_bytes(packed: &mut Vec<u8>, row: &[u8]) {
+    let (pairs, last) = row.as_chunks::<2>();
+    packed.extend(pairs.iter().map(|[left, right]| left << 4 | right & 0xf));
+    packed.extend(last.iter().map(|value| value << 4));
 }
 
 struct InMemory<'a>(Encoder<'a, &'a mut Vec<u8>>);
@@ -168,11 +192,21 @@ mod tests {
         }
 
         #[test]
-        fn ink_comes_back_with_nothing_around_it(inks in proptest::collection::vec(0_u8..16, 21)) {
-            let (_, _, shown) = decoded(&ink(&inks, (7, 3)));
-            for (number, [red, green, blue, alpha]) in inks.into_iter().zip(shown) {
-                prop_assert_eq!(alpha, if number == 0 { 0 } else { 255 });
-                prop_assert!(number == 0 || [red, green, blue] == INKS[usize::from(number)]);
+        fn ink_comes_back_where_it_was(inks in proptest::collection::vec(prop_oneof![Just(0), 0_u8..16], 21)) {
+            let overlay = Overlay { width: 7, height: 3, ink: inks.clone() };
+            let ink = ink(&overlay, (6, 9));
+            let shown = ink.as_ref().map(|ink| decoded(&ink.png).2);
+            for (at, number) in inks.into_iter().enumerate() {
+                let (x, y) = (at as u32 % 7, at as u32 / 7);
+                let pixel = ink.as_ref().zip(shown.as_ref()).and_then(|(ink, shown)| {
+                    let (x, y) = (x.checked_sub(ink.x)?, y.checked_sub(ink.y)?);
+                    (x < ink.width && y < ink.height).then(|| shown[(y * ink.width + x) as usize])
+                });
+                match pixel {
+                    Some([red, green, blue, 255]) => prop_assert_eq!([red, green, blue], INKS[usize::from(number)]),
+                    Some([.., opacity]) => prop_assert_eq!((opacity, number), (0, 0)),
+                    None => prop_assert!(number == 0 || x == 6),
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use ratatui_image::picker::{Capability, Picker, ProtocolType};
+use ratatui_image::picker::{Picker, ProtocolType};
 
 use super::detect::{Answer, CellSize, Environment, Protocol, SixelLimits};
 
@@ -33,10 +33,10 @@ pub fn ask(environment: &Environment) -> Option<Answer> {
         ProtocolType::Iterm2 => Protocol::Iterm2,
         ProtocolType::Halfblocks => Protocol::HalfBlocks,
     };
-    // Without an answer the picker has a size of its own invention.
-    let told = picker.capabilities().iter().any(|capability| matches!(capability, Capability::CellSize(_)));
+    // Without any answer the picker has a size of its own invention; with one, the terminal's or the system's.
+    let answered = !picker.capabilities().is_empty();
     let font = picker.font_size();
-    let cell = told.then(|| CellSize { width: font.width.into(), height: font.height.into() });
+    let cell = answered.then(|| CellSize { width: font.width.into(), height: font.height.into() });
     let sixel = if protocol == Protocol::Sixel { ask_sixel(environment) } else { SixelLimits::default() };
     Some(Answer { protocol, cell, sixel })
 }

@@ -1,48 +1,43 @@
 //! Pictures by Kitty's protocol: sent once, placed as often as wanted.
 //!
 //! ```text
-//!   z (lowest first)   black over the viewport | the picture, scaled by the terminal | ink | the cells' own text
+//!   from below:   black over the viewport | the picture, scaled by the terminal | ink
 //! ```
 //!
 //! An image is sent at its own resolution under a number and stays with the terminal, so zoom, pan and a slice seen
-//! before cost one short command each. The terminal's memory is not ours to fill: what was not placed for longest is
-//! freed. A new picture is placed before the old one is taken away, so that nothing flickers. Everything lies beneath
-//! cells with a background of their own: a popup needs no word to cover a picture.
+//! before cost a short command each. The terminal's memory is not ours to fill: what was not seen for longest is freed.
+//! A new picture is placed before the old one is taken away, so that nothing flickers.
+//!
+//! All of it lies above the text of the cells. The protocol can do the other way round, but Kitty 0.26, which Debian 12
+//! has, draws text and colours wrong there without a graphics card. So where something lies above a picture, the
+//! picture is placed in pieces around it.
 //!
 //! The terminal interpolates, and it can only scale to the edges of cells. Where that is not good enough (single pixels
 //! much enlarged, edges of pixels to be seen) [`Kitty::can_place`] says no, and the picture comes drawn for the screen.
 
 mod command;
+mod images;
 mod place;
-
-use std::collections::{HashMap, HashSet};
 
 use ratatui::layout::Rect;
 
-use crate::view::raster::{Overlay, PictureId, Pixels, Placed, Raster, Scene};
+use crate::view::raster::{Overlay, Pixels, Placed, Raster, Scene};
 
 use super::detect::CellSize;
 use super::palette::coarsened;
 use super::quality::Quality;
-use super::{Content, Viewport, ansi, png};
+use super::{Content, Viewport, ansi, pieces, png};
+use images::{Images, Key};
 use place::{MISFIT_PX_MAX, Placement, Span};
 
-/// Memory of the terminal that our images may take; Kitty gives all programs of a window 320 MB.
-const TERMINAL_BYTES_MAX: usize = 192 << 20;
+const Z_BLACK: i32 = 0;
+const Z_PICTURE: i32 = 1;
+const Z_INK: i32 = 2;
 
-/// Bytes of a pixel in the terminal's memory.
-const TERMINAL_PIXEL_BYTES: usize = 4;
+/// Numbers of placements that each viewport has: pieces beyond are not shown.
+const PIECES_MAX: usize = 256;
 
-/// Lower than half of the least number: beneath cells that have a background.
-const Z_BLACK: i32 = i32::MIN / 2 - 10;
-const Z_PICTURE: i32 = Z_BLACK + 1;
-const Z_INK: i32 = Z_PICTURE + 1;
-
-/// Bits of an image's number that count; the others tell programs apart.
-const COUNTING_BITS: u32 = 16;
-
-/// Side of the black image, and of the part of it that is shown: away from its edges, which terminals blend with
-/// nothing.
+/// Side of the black image, and the part of it that is shown: away from its edges, which terminals blend with nothing.
 const BLACK_PX: u32 = 32;
 const BLACK_PART: Span = Span { cell: 0, offset_px: 0, cells: None, source: 8, source_len: 16, misfit_px: 0.0 };
 
@@ -54,79 +49,61 @@ pub struct Kitty {
     cell: CellSize,
     images: Images,
     black: Option<u32>,
-    kept: HashMap<Key, Kept>,
-    /// Counts the calls of `show`, to tell what was placed longest ago.
-    now: u64,
     /// One for each viewport.
     shown: Vec<Shown>,
-}
-
-/// Which image the terminal keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    id: PictureId,
-    width: u32,
-    height: u32,
-    quality: Quality,
-}
-
-/// An image that the terminal keeps.
-#[derive(Debug, Clone, Copy)]
-struct Kept {
-    image: u32,
-    /// Its size with the black that goes with it.
-    width: u32,
-    height: u32,
-    placed_at: u64,
 }
 
 /// What lies in a viewport.
 #[derive(Default)]
 struct Shown {
     area: Rect,
-    picture: Option<(u32, Placement)>,
-    /// A picture drawn for the screen, which is not kept.
-    flat: Option<(u32, Raster, Quality)>,
-    ink: Option<(u32, Overlay, InkBox)>,
+    /// Its cells that nothing lies above, in pieces.
+    free: Vec<Rect>,
+    black: Option<Layer>,
+    picture: Option<Layer>,
+    /// The picture, if it was drawn for the screen: such a one is not kept.
+    flat: Option<(Raster, Quality)>,
+    ink: Option<(Layer, Overlay)>,
 }
 
-/// The part of an overlay that has ink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct InkBox {
-    x: u32,
-    y: u32,
-    width: u32,
-    height: u32,
+/// An image in its place.
+#[derive(Clone, PartialEq)]
+struct Layer {
+    image: u32,
+    placement: Placement,
+    /// Numbers of the placements that show it, one for each piece it reaches into.
+    numbers: Vec<u32>,
 }
 
-/// Images with the terminal, under numbers that no other program uses.
-struct Images {
-    base: u32,
-    last: u32,
-    sent: HashSet<u32>,
+/// Where the layers of a viewport go.
+struct Spot<'a> {
+    area: Rect,
+    free: &'a [Rect],
+    /// The number of the first placement of each image here.
+    first_number: u32,
+    cell: CellSize,
 }
 
 impl Kitty {
     /// `seed` is different for each program at the same terminal.
     pub fn new(cell: CellSize, seed: u32) -> Self {
-        let (black, kept, shown) = (None, HashMap::new(), Vec::new());
-        Self { cell, images: Images::new(seed), black, kept, now: 0, shown }
+        Self { cell, images: Images::new(seed), black: None, shown: Vec::new() }
     }
 
-    /// Whether the terminal can show this scene from the picture itself.
-    pub fn can_place(&self, scene: &Scene) -> bool {
+    /// Whether the terminal can show this scene from the picture itself: well enough for a picture that moves, or as
+    /// well as we could draw it.
+    pub fn can_place(&self, scene: &Scene, moving: bool) -> bool {
         let Some(placed) = &scene.picture else { return true };
         Placement::of(placed, (scene.width, scene.height), self.cell).is_some_and(|placement| {
             let pixel_by_pixel = placement.across.cells.is_none() && placement.down.cells.is_none();
-            (placed.smooth || pixel_by_pixel) && placement.misfit_px() <= MISFIT_PX_MAX
+            moving || (placed.smooth || pixel_by_pixel) && placement.misfit_px() <= MISFIT_PX_MAX
         })
     }
 
     /// Forgets what was sent: the terminal was reset, or its cells have another size.
     pub fn forget(&mut self) {
-        (self.black, self.now) = (None, 0);
-        self.images.sent.clear();
-        self.kept.clear();
+        self.images.forget();
+        self.black = None;
         self.shown.clear();
     }
 
@@ -138,20 +115,21 @@ impl Kitty {
         out
     }
 
-    pub fn show(&mut self, viewports: &[Viewport], quality: Quality) -> Vec<u8> {
-        self.now += 1;
+    pub fn show(&mut self, viewports: &[Viewport], covered: &[Rect], quality: Quality) -> Vec<u8> {
+        self.images.begin_frame();
         let mut out = Vec::new();
-        let mut before = std::mem::take(&mut self.shown);
-        for gone in before.drain(viewports.len().min(before.len())..).enumerate() {
-            let (number, shown) = (placement_number(viewports.len() + gone.0), gone.1);
-            self.take_away(&mut out, number, shown);
-        }
-        before.resize_with(viewports.len(), Shown::default);
-        for (index, (viewport, before)) in viewports.iter().zip(before).enumerate() {
-            let shown = self.show_one(&mut out, placement_number(index), viewport, before, quality);
+        let mut before = std::mem::take(&mut self.shown).into_iter();
+        for (index, viewport) in viewports.iter().enumerate() {
+            let before = before.next().unwrap_or_default();
+            let first_number = (index * PIECES_MAX) as u32 + 1;
+            let shown = self.show_one(&mut out, first_number, viewport, covered, &before, quality);
+            self.take_away(&mut out, before, Some(&shown));
             self.shown.push(shown);
         }
-        self.free_the_oldest(&mut out);
+        for gone in before {
+            self.take_away(&mut out, gone, None);
+        }
+        self.images.end_frame(&mut out);
         if out.is_empty() {
             return out;
         }
@@ -161,66 +139,58 @@ impl Kitty {
     fn show_one(
         &mut self,
         out: &mut Vec<u8>,
-        number: u32,
+        first_number: u32,
         viewport: &Viewport,
-        before: Shown,
+        covered: &[Rect],
+        before: &Shown,
         quality: Quality,
     ) -> Shown {
         let area = viewport.area;
-        let mut shown = Shown { area, ..Shown::default() };
-        if area.is_empty() {
-            self.take_away(out, number, before);
-            return shown;
+        let mut shown = Shown { area, free: pieces::free(area, covered), ..Shown::default() };
+        // What lay there before counts only as long as the cells are the same.
+        let nothing = Shown::default();
+        let same = if (before.area, &before.free) == (area, &shown.free) { before } else { &nothing };
+        let spot = Spot { area, free: &shown.free, first_number, cell: self.cell };
+        let lay = |out: &mut Vec<u8>, image, placement, z, same: Option<&Layer>| match same {
+            Some(same) if (same.image, same.placement) == (image, placement) => same.clone(),
+            _ => spot.lay(out, image, placement, z),
+        };
+        if !shown.free.is_empty() {
+            let black = *self.black.get_or_insert_with(|| send_black(&mut self.images, out));
+            let span = |cells: u16| Span { cells: Some(cells.into()), ..BLACK_PART };
+            let placement = Placement { across: span(area.width), down: span(area.height) };
+            shown.black = Some(lay(out, black, placement, Z_BLACK, same.black.as_ref()));
         }
-        let moved = before.area != area;
-        if moved {
-            self.place_black(out, number, area);
-        }
-        let mut old_images = Vec::new();
         match &viewport.content {
             Content::Scene(scene) => {
-                if let Some(placed) = &scene.picture
-                    && let Some((image, placement)) = self.keep(out, placed, (scene.width, scene.height), quality)
-                {
-                    if moved || before.picture != Some((image, placement)) {
-                        command::place(out, image, number, area.as_position(), &placement, Z_PICTURE);
-                    }
-                    shown.picture = Some((image, placement));
-                }
+                let size = (scene.width, scene.height);
+                let kept = scene.picture.as_ref().and_then(|placed| self.keep(out, placed, size, quality));
+                shown.picture =
+                    kept.map(|(image, placement)| lay(out, image, placement, Z_PICTURE, same.picture.as_ref()));
             }
-            Content::Flat { raster, .. } => match before.flat {
-                Some((image, ref same, same_quality)) if !moved && *same == **raster && same_quality == quality => {
-                    shown.flat = Some((image, (*raster).clone(), quality));
-                }
-                _ => {
-                    let image = self.place_flat(out, number, area, raster, quality);
-                    shown.flat = image.map(|image| (image, (*raster).clone(), quality));
-                }
-            },
+            Content::Flat { raster, .. } => {
+                let known = (before.flat.as_ref().zip(before.picture.as_ref()))
+                    .filter(|_| before.area.as_size() == area.as_size())
+                    .filter(|((known, known_quality), _)| *known == **raster && *known_quality == quality)
+                    .map(|(_, layer)| (layer.image, layer.placement));
+                let sent = known.or_else(|| self.send_flat(out, area, raster, quality));
+                shown.flat = sent.map(|_| ((*raster).clone(), quality));
+                shown.picture =
+                    sent.map(|(image, placement)| lay(out, image, placement, Z_PICTURE, same.picture.as_ref()));
+            }
         }
-        shown.ink = match viewport.content.overlay() {
-            None => None,
-            Some(overlay) => match before.ink {
-                Some((image, ref same, bounds)) if !moved && same == overlay => Some((image, overlay.clone(), bounds)),
-                _ => self.place_ink(out, number, area, overlay),
-            },
-        };
-        // Only now: what was seen stays until what follows it is there.
-        if let Some((image, _)) = before.picture
-            && shown.picture.is_none_or(|(now, _)| now != image)
-        {
-            command::take_away(out, image, number);
-        }
-        old_images.extend(before.flat.map(|(image, ..)| image));
-        old_images.extend(before.ink.map(|(image, ..)| image));
-        let still = [shown.flat.as_ref().map(|(image, ..)| *image), shown.ink.as_ref().map(|(image, ..)| *image)];
-        for image in old_images.into_iter().filter(|image| !still.contains(&Some(*image))) {
-            self.images.free(out, image);
+        if let Some(overlay) = viewport.content.overlay() {
+            let known = (before.ink.as_ref())
+                .filter(|(_, known)| before.area.as_size() == area.as_size() && known == overlay)
+                .map(|(layer, _)| (layer.image, layer.placement));
+            let sent = known.or_else(|| self.send_ink(out, area, overlay));
+            let same = same.ink.as_ref().map(|(layer, _)| layer);
+            shown.ink = sent.map(|(image, placement)| (lay(out, image, placement, Z_INK, same), overlay.clone()));
         }
         shown
     }
 
-    /// Finds the image with the terminal or sends it, and says where it goes.
+    /// Finds the picture with the terminal or sends it, and says where it goes.
     fn keep(
         &mut self,
         out: &mut Vec<u8>,
@@ -232,13 +202,9 @@ impl Kitty {
         let key = |quality| Key { id: placed.id, width, height, quality };
         // The exact picture, once there, costs no more than a draft.
         for quality in [Quality::EXACT, quality] {
-            let placed = scaled_down(placed, quality.coarse);
-            let placement = Placement::of(&placed, viewport, self.cell)?;
-            if let Some(kept) = self.kept.get_mut(&key(quality))
-                && kept.holds(&placement)
-            {
-                kept.placed_at = self.now;
-                return Some((kept.image, placement));
+            let placement = Placement::of(&scaled_down(placed, quality.coarse), viewport, self.cell)?;
+            if let Some(image) = self.images.find(key(quality), &placement) {
+                return Some((image, placement));
             }
         }
         let smaller;
@@ -254,139 +220,91 @@ impl Kitty {
             with_margin(raster.width, placement.across.source_end()),
             with_margin(raster.height, placement.down.source_end()),
         );
-        let image = self.images.send(out, &png::picture(raster, size, quality));
-        let kept = Kept { image, width: size.0, height: size.1, placed_at: self.now };
-        if let Some(smaller_margin) = self.kept.insert(key(quality), kept) {
-            self.images.free(out, smaller_margin.image);
-        }
-        if quality.is_exact() {
-            let drafts: Vec<Key> = (Quality::LADDER.into_iter().map(key))
-                .filter(|draft| !draft.quality.is_exact() && self.kept.contains_key(draft))
-                .collect();
-            // Freed with the oldest, after the exact picture has been placed over them.
-            for draft in drafts {
-                if let Some(draft) = self.kept.get_mut(&draft) {
-                    draft.placed_at = 0;
-                }
-            }
-        }
-        Some((image, placement))
+        let png = png::picture(raster, size, quality);
+        Some((self.images.send_to_keep(out, key(quality), &png, size), placement))
     }
 
-    fn place_black(&mut self, out: &mut Vec<u8>, number: u32, area: Rect) {
-        let image = match self.black {
-            Some(image) => image,
-            None => {
-                let pixels = Pixels::Grey(vec![0; (BLACK_PX * BLACK_PX) as usize]);
-                let raster = Raster { width: BLACK_PX, height: BLACK_PX, pixels };
-                let png = png::picture(&raster, (BLACK_PX, BLACK_PX), Quality::EXACT);
-                *self.black.insert(self.images.send(out, &png))
-            }
-        };
-        let span = |cells: u16| Span { cells: Some(cells.into()), ..BLACK_PART };
-        let placement = Placement { across: span(area.width), down: span(area.height) };
-        command::place(out, image, number, area.as_position(), &placement, Z_BLACK);
-    }
-
-    /// Sends and places a picture that has the viewport's size; what is larger is cut off.
-    fn place_flat(
+    /// Sends a picture that has the viewport's size; what is larger is cut off.
+    fn send_flat(
         &mut self,
         out: &mut Vec<u8>,
-        number: u32,
         area: Rect,
         raster: &Raster,
         quality: Quality,
-    ) -> Option<u32> {
+    ) -> Option<(u32, Placement)> {
+        let (width, height) = self.size_px(area);
+        let fits = (width, height) == (raster.width, raster.height);
         let smaller;
-        let size = (u32::from(area.width) * self.cell.width, u32::from(area.height) * self.cell.height);
-        let (sent, cells) = if quality.coarse > 1 && size == (raster.width, raster.height) {
+        let (raster, placement) = if quality.coarse > 1 && fits {
             smaller = coarsened(raster, quality.coarse.into());
-            (&smaller, true)
+            let span = |cells: u16, source_len| Span { cells: Some(cells.into()), source: 0, source_len, ..BLACK_PART };
+            let (across, down) = (span(area.width, smaller.width), span(area.height, smaller.height));
+            (&smaller, Placement { across, down })
         } else {
-            (raster, false)
+            (raster, Placement::unscaled(0, 0, raster.width.min(width), raster.height.min(height), self.cell))
         };
-        let span = |image_len: u32, cells_len: u16, cell: u32| Span {
-            cells: cells.then_some(cells_len.into()),
-            source_len: if cells { image_len } else { image_len.min(u32::from(cells_len) * cell) },
-            source: 0,
-            ..BLACK_PART
-        };
-        let across = span(sent.width, area.width, self.cell.width);
-        let down = span(sent.height, area.height, self.cell.height);
-        if across.source_len == 0 || down.source_len == 0 {
+        if placement.across.source_len == 0 || placement.down.source_len == 0 {
             return None;
         }
-        let image = self.images.send(out, &png::picture(sent, (sent.width, sent.height), quality));
-        command::place(out, image, number, area.as_position(), &Placement { across, down }, Z_PICTURE);
-        Some(image)
+        let png = png::picture(raster, (raster.width, raster.height), quality);
+        Some((self.images.send(out, &png), placement))
     }
 
-    /// Sends and places the part of an overlay that has ink.
-    fn place_ink(
-        &mut self,
-        out: &mut Vec<u8>,
-        number: u32,
-        area: Rect,
-        overlay: &Overlay,
-    ) -> Option<(u32, Overlay, InkBox)> {
-        let size = (u32::from(area.width) * self.cell.width, u32::from(area.height) * self.cell.height);
-        let bounds = InkBox::of(overlay, size)?;
-        let ink: Vec<u8> = (overlay.ink.chunks_exact(overlay.width as usize))
-            .skip(bounds.y as usize)
-            .take(bounds.height as usize)
-            .flat_map(|row| &row[bounds.x as usize..(bounds.x + bounds.width) as usize])
-            .copied()
-            .collect();
-        let image = self.images.send(out, &png::ink(&ink, (bounds.width, bounds.height)));
-        let span = |start: u32, len: u32, cell: u32| Span {
-            cell: start / cell,
-            offset_px: start % cell,
-            source: 0,
-            source_len: len,
-            ..BLACK_PART
-        };
-        let across = span(bounds.x, bounds.width, self.cell.width);
-        let down = span(bounds.y, bounds.height, self.cell.height);
-        command::place(out, image, number, area.as_position(), &Placement { across, down }, Z_INK);
-        Some((image, overlay.clone(), bounds))
+    /// Sends the part of an overlay that has ink.
+    fn send_ink(&mut self, out: &mut Vec<u8>, area: Rect, overlay: &Overlay) -> Option<(u32, Placement)> {
+        let ink = png::ink(overlay, self.size_px(area))?;
+        let placement = Placement::unscaled(ink.x, ink.y, ink.width, ink.height, self.cell);
+        Some((self.images.send(out, &ink.png), placement))
     }
 
-    fn take_away(&mut self, out: &mut Vec<u8>, number: u32, shown: Shown) {
-        if let Some(black) = self.black.filter(|_| !shown.area.is_empty()) {
-            command::take_away(out, black, number);
-        }
-        if let Some((image, _)) = shown.picture {
-            command::take_away(out, image, number);
-        }
-        for image in shown.flat.map(|(image, ..)| image).into_iter().chain(shown.ink.map(|(image, ..)| image)) {
-            self.images.free(out, image);
+    /// Takes away what is not there any more.
+    fn take_away(&mut self, out: &mut Vec<u8>, before: Shown, now: Option<&Shown>) {
+        let black_now = now.and_then(|now| now.black.as_ref());
+        let picture_now = now.and_then(|now| now.picture.as_ref());
+        let ink_now = now.and_then(|now| now.ink.as_ref()).map(|(layer, _)| layer);
+        let (flat, ink) = (before.flat.is_some(), before.ink.map(|(layer, _)| layer));
+        for (layer, now, is_kept) in
+            [(before.black, black_now, true), (before.picture, picture_now, !flat), (ink, ink_now, false)]
+        {
+            let Some(layer) = layer else { continue };
+            match now.filter(|now| now.image == layer.image) {
+                None if !is_kept => self.images.free(out, layer.image),
+                now => {
+                    let still = now.map(|now| now.numbers.as_slice()).unwrap_or_default();
+                    let gone = layer.numbers.into_iter().filter(|number| !still.contains(number));
+                    gone.for_each(|number| command::take_away(out, layer.image, number));
+                }
+            }
         }
     }
 
-    /// Frees images until the rest fits; those on the screen stay.
-    fn free_the_oldest(&mut self, out: &mut Vec<u8>) {
-        let mut total: usize = self.kept.values().map(Kept::terminal_bytes).sum();
-        loop {
-            let oldest = (self.kept.iter())
-                .filter(|(_, kept)| kept.placed_at != self.now)
-                .min_by_key(|(_, kept)| (kept.placed_at, kept.image))
-                .map(|(key, kept)| (*key, *kept));
-            let Some((key, kept)) = oldest.filter(|(_, kept)| total > TERMINAL_BYTES_MAX || kept.placed_at == 0) else {
-                return;
-            };
-            total -= kept.terminal_bytes();
-            self.kept.remove(&key);
-            self.images.free(out, kept.image);
-        }
+    fn size_px(&self, area: Rect) -> (u32, u32) {
+        (u32::from(area.width) * self.cell.width, u32::from(area.height) * self.cell.height)
     }
 }
 
-/// Numbers of placements begin with 1.
-fn placement_number(viewport: usize) -> u32 {
-    u32::try_from(viewport).unwrap_or(u32::MAX - 1) + 1
+impl Spot<'_> {
+    /// Places an image in all pieces that it reaches into.
+    fn lay(&self, out: &mut Vec<u8>, image: u32, placement: Placement, z: i32) -> Layer {
+        let mut numbers = Vec::new();
+        for (number, piece) in (self.first_number..).take(PIECES_MAX).zip(self.free) {
+            let piece = Rect::new(piece.x - self.area.x, piece.y - self.area.y, piece.width, piece.height);
+            if let Some(part) = placement.within(piece, self.cell) {
+                command::place(out, image, number, self.area.as_position(), &part, z);
+                numbers.push(number);
+            }
+        }
+        Layer { image, placement, numbers }
+    }
 }
 
-/// The same place for a picture with fewer pixels. The raster itself stays: only its size is looked at.
+fn send_black(images: &mut Images, out: &mut Vec<u8>) -> u32 {
+    let pixels = Pixels::Grey(vec![0; (BLACK_PX * BLACK_PX) as usize]);
+    let raster = Raster { width: BLACK_PX, height: BLACK_PX, pixels };
+    images.send(out, &png::picture(&raster, (BLACK_PX, BLACK_PX), Quality::EXACT))
+}
+
+/// The same place for a picture with fewer pixels.
 fn scaled_down(placed: &Placed, coarse: u8) -> Placed {
     let mut placed = placed.clone();
     if coarse > 1 {
@@ -396,68 +314,6 @@ fn scaled_down(placed: &Placed, coarse: u8) -> Placed {
             (crop.x / side, crop.y / side, crop.width / side, crop.height / side);
     }
     placed
-}
-
-impl Kept {
-    fn holds(&self, placement: &Placement) -> bool {
-        placement.across.source_end() <= self.width && placement.down.source_end() <= self.height
-    }
-
-    fn terminal_bytes(&self) -> usize {
-        self.width as usize * self.height as usize * TERMINAL_PIXEL_BYTES
-    }
-}
-
-impl InkBox {
-    /// The smallest that holds all ink within a viewport's size; none without ink.
-    fn of(overlay: &Overlay, (width, height): (u32, u32)) -> Option<Self> {
-        let row_len = overlay.width as usize;
-        let seen = row_len.min(width as usize);
-        let rows = || overlay.ink.chunks_exact(row_len.max(1)).take(height as usize).map(|row| &row[..seen]);
-        let has_ink = |ink: &u8| *ink != 0;
-        let top = rows().position(|row| row.iter().any(has_ink))?;
-        let (mut bottom, mut left, mut right) = (top, seen, 0);
-        for (y, row) in rows().enumerate().skip(top) {
-            if let Some(first) = row.iter().position(has_ink) {
-                bottom = y;
-                left = left.min(first);
-                right = right.max(row.iter().rposition(has_ink).unwrap_or(first));
-            }
-        }
-        let [x, y, last_x, last_y] = [left, top, right, bottom].map(|at| at as u32);
-        Some(Self { x, y, width: last_x + 1 - x, height: last_y + 1 - y })
-    }
-}
-
-impl Images {
-    fn new(seed: u32) -> Self {
-        // Spread, as process numbers are close to each other; never 0, which is no number.
-        let base = (seed.wrapping_mul(0x9e37_79b1) | 1 << 31) & !((1 << COUNTING_BITS) - 1);
-        Self { base, last: 0, sent: HashSet::new() }
-    }
-
-    /// Sends an image under a number that none on the other side has.
-    fn send(&mut self, out: &mut Vec<u8>, png: &[u8]) -> u32 {
-        loop {
-            // Ends: the terminal's memory holds fewer images than there are numbers.
-            self.last = if self.last + 1 == 1 << COUNTING_BITS { 1 } else { self.last + 1 };
-            let image = self.base | self.last;
-            if self.sent.insert(image) {
-                command::transmit(out, image, png);
-                return image;
-            }
-        }
-    }
-
-    fn free(&mut self, out: &mut Vec<u8>, image: u32) {
-        if self.sent.remove(&image) {
-            command::free(out, image);
-        }
-    }
-
-    fn free_all(&mut self, out: &mut Vec<u8>) {
-        self.sent.drain().for_each(|image| command::free(out, image));
-    }
 }
 
 #[cfg(test)]

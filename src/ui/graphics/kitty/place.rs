@@ -6,6 +6,8 @@
 //! pixels beyond the part, or over black that is sent along with the image. What is left is the misfit: how far an
 //! image point lies from the ink that belongs to it.
 
+use ratatui::layout::Rect;
+
 use crate::view::raster::Placed;
 
 use super::super::detect::CellSize;
@@ -50,6 +52,26 @@ impl Placement {
             return Some(Self { across, down });
         }
         Some(Self { across: across.scaled(viewport.0, cell.width)?, down: down.scaled(viewport.1, cell.height)? })
+    }
+
+    /// Pixel by pixel, with its top left at a pixel of the viewport.
+    pub fn unscaled(x: u32, y: u32, width: u32, height: u32, cell: CellSize) -> Self {
+        let span = |start: u32, len: u32, cell: u32| Span {
+            cell: start / cell,
+            offset_px: start % cell,
+            cells: None,
+            source: 0,
+            source_len: len,
+            misfit_px: 0.0,
+        };
+        Self { across: span(x, width, cell.width), down: span(y, height, cell.height) }
+    }
+
+    /// The part of this placement that lies in some cells of the viewport, as exactly as whole pixels allow.
+    pub fn within(&self, piece: Rect, cell: CellSize) -> Option<Self> {
+        let across = self.across.within(piece.x.into(), piece.right().into(), cell.width)?;
+        let down = self.down.within(piece.y.into(), piece.bottom().into(), cell.height)?;
+        Some(Self { across, down })
     }
 
     pub fn misfit_px(&self) -> f64 {
@@ -131,6 +153,30 @@ impl Line {
 }
 
 impl Span {
+    /// The part between two edges of cells.
+    fn within(self, left: u32, right: u32, cell: u32) -> Option<Self> {
+        let start = self.cell * cell + self.offset_px;
+        let end = self.cells.map_or(start + self.source_len, |cells| (self.cell + cells) * cell);
+        let (cut_start, cut_end) = (start.max(left * cell), end.min(right * cell));
+        if cut_start >= cut_end {
+            return None;
+        }
+        if (cut_start, cut_end) == (start, end) {
+            return Some(self);
+        }
+        let source_px = f64::from(self.source_len) / f64::from(end - start);
+        let source_at = |px: u32| self.source + (f64::from(px - start) * source_px).round() as u32;
+        let source = source_at(cut_start).min(self.source_end() - 1);
+        Some(Self {
+            cell: cut_start / cell,
+            offset_px: cut_start % cell,
+            cells: self.cells.map(|_| cut_end.div_ceil(cell) - cut_start / cell),
+            source,
+            source_len: source_at(cut_end).max(source + 1) - source,
+            misfit_px: self.misfit_px + 0.5 / source_px,
+        })
+    }
+
     pub fn source_end(&self) -> u32 {
         self.source + self.source_len
     }
@@ -207,7 +253,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_piece_shows_what_the_whole_shows_there() {
+        let whole = Span { cell: 2, offset_px: 3, cells: Some(20), source: 10, source_len: 100, misfit_px: 0.0 };
+        assert_eq!(whole.within(0, 30, 10), Some(whole));
+        assert_eq!((whole.within(0, 2, 10), whole.within(22, 30, 10)), (None, None));
+        let piece = whole.within(12, 30, 10).unwrap();
+        assert_eq!((piece.cell, piece.offset_px, piece.cells, piece.source_end()), (12, 0, Some(10), 110));
+        assert_eq!(piece.source, 10 + 49, "97 of 197 pixels");
+        let unscaled = Placement::unscaled(13, 0, 50, 10, CELL);
+        let piece = unscaled.within(Rect::new(2, 0, 3, 1), CELL).unwrap().across;
+        assert_eq!((piece.cell, piece.offset_px, piece.cells, piece.source, piece.source_len), (2, 0, None, 7, 30));
+    }
+
     proptest! {
+        #[test]
+        fn pieces_hold_what_the_whole_holds(
+            cell in 1_u32..20, offset in 0_u32..20, cells in 1_u32..50, source_len in 1_u32..700, cut in 0_u32..60,
+            scaled in any::<bool>(),
+        ) {
+            let offset_px = if cells == 1 { 0 } else { offset % cell };
+            let cells = scaled.then_some(cells);
+            let whole = Span { cell: 3, offset_px, cells, source: 5, source_len, misfit_px: 0.0 };
+            let pieces = [whole.within(0, cut, cell), whole.within(cut, 10_000, cell)];
+            prop_assert!(pieces.iter().any(Option::is_some));
+            for piece in pieces.into_iter().flatten() {
+                prop_assert!(piece.source >= 5 && piece.source_end() <= whole.source_end() && piece.source_len > 0);
+            }
+            if let [Some(left), Some(right)] = pieces {
+                prop_assert!(left.source_end() >= right.source);
+                prop_assert_eq!(right.cell, cut);
+            }
+        }
+
         /// As view computes it: both edges of the part lie in the image, and the scale is the same everywhere.
         #[test]
         fn up_to_twice_the_size_every_picture_can_be_placed(

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 
+use super::images::TERMINAL_BYTES_MAX;
 use super::*;
-use crate::view::raster::{Area, Crop};
+use crate::view::raster::{Area, Crop, PictureId};
 
 const CELL: CellSize = CellSize { width: 10, height: 20 };
 
@@ -115,7 +116,7 @@ fn viewport(content: Content) -> Viewport {
 }
 
 fn show(kitty: &mut Kitty, terminal: &mut Terminal, scene: &Scene) -> usize {
-    let out = kitty.show(&[viewport(Content::Scene(scene))], Quality::EXACT);
+    let out = kitty.show(&[viewport(Content::Scene(scene))], &[], Quality::EXACT);
     terminal.take(&out);
     out.len()
 }
@@ -182,6 +183,16 @@ fn an_edge_inside_a_cell_has_black_sent_along() {
 }
 
 #[test]
+fn a_picture_that_needs_more_black_is_sent_again_and_the_old_one_freed() {
+    let (mut kitty, mut terminal) = new();
+    let mut scene = scene(1);
+    show(&mut kitty, &mut terminal, &scene);
+    scene.picture.as_mut().unwrap().target = Area { x: 3, y: 7, width: 791, height: 787 };
+    show(&mut kitty, &mut terminal, &scene);
+    assert_eq!((terminal.images.len(), terminal.at(Z_PICTURE).len()), (2, 1));
+}
+
+#[test]
 fn the_terminals_memory_is_not_filled() {
     let (mut kitty, mut terminal) = new();
     let megabytes = |terminal: &Terminal| {
@@ -205,13 +216,13 @@ fn the_terminals_memory_is_not_filled() {
 fn a_draft_gives_way_to_the_exact_picture_and_never_replaces_it() {
     let (mut kitty, mut terminal) = new();
     let (one, draft) = (scene(1), Quality { greys: 16, coarse: 2 });
-    let out = kitty.show(&[viewport(Content::Scene(&one))], draft);
+    let out = kitty.show(&[viewport(Content::Scene(&one))], &[], draft);
     terminal.take(&out);
     assert!(out.len() < 30_000, "{}", out.len());
     assert!(terminal.images.values().any(|size| *size == (200, 200)));
     show(&mut kitty, &mut terminal, &one);
     assert!(!terminal.images.values().any(|size| *size == (200, 200)), "the draft is freed");
-    assert_eq!(kitty.show(&[viewport(Content::Scene(&one))], draft), b"");
+    assert_eq!(kitty.show(&[viewport(Content::Scene(&one))], &[], draft), b"");
 }
 
 #[test]
@@ -219,7 +230,7 @@ fn a_picture_drawn_for_the_screen_is_sent_when_it_changes_and_freed_when_it_goes
     let (mut kitty, mut terminal) = new();
     let (one, two) = (raster(800), raster(799));
     for (raster, sends) in [(&one, true), (&one, false), (&two, true)] {
-        let out = kitty.show(&[viewport(Content::Flat { raster, overlay: None })], Quality::EXACT);
+        let out = kitty.show(&[viewport(Content::Flat { raster, overlay: None })], &[], Quality::EXACT);
         assert_eq!(!out.is_empty(), sends);
         terminal.take(&out);
         let [(_, keys)] = terminal.at(Z_PICTURE)[..] else { panic!("one picture is seen") };
@@ -234,9 +245,9 @@ fn viewports_that_close_take_their_pictures_with_them() {
     let (mut kitty, mut terminal) = new();
     let (one, two) = (scene(1), scene(2));
     let right = Viewport { area: Rect::new(82, 3, 80, 40), content: Content::Scene(&two) };
-    terminal.take(&kitty.show(&[viewport(Content::Scene(&one)), right], Quality::EXACT));
+    terminal.take(&kitty.show(&[viewport(Content::Scene(&one)), right], &[], Quality::EXACT));
     assert_eq!((terminal.at(Z_PICTURE).len(), terminal.at(Z_BLACK).len()), (2, 2));
-    terminal.take(&kitty.show(&[viewport(Content::Scene(&one))], Quality::EXACT));
+    terminal.take(&kitty.show(&[viewport(Content::Scene(&one))], &[], Quality::EXACT));
     assert_eq!((terminal.at(Z_PICTURE).len(), terminal.at(Z_BLACK).len()), (1, 1));
     let empty = Scene { picture: None, ..one };
     show(&mut kitty, &mut terminal, &empty);
@@ -244,11 +255,40 @@ fn viewports_that_close_take_their_pictures_with_them() {
 }
 
 #[test]
+fn a_popup_is_left_free_by_all_that_lies_there() {
+    let (mut kitty, mut terminal) = new();
+    let overlay = Overlay { width: 800, height: 800, ink: vec![5; 640_000] };
+    let one = Scene { overlay: Some(overlay), ..scene(1) };
+    for (covered, pieces) in [(&[(5, 5), (40, 9)][..], 7), (&[(5, 5)], 4), (&[(2, 3)], 2), (&[], 1), (&[(7, 7)], 4)] {
+        let covered: Vec<Rect> = covered.iter().map(|(x, y)| Rect::new(*x, *y, 20, 3)).collect();
+        let out = kitty.show(&[viewport(Content::Scene(&one))], &covered, Quality::EXACT);
+        let before = terminal.sent;
+        terminal.take(&out);
+        assert!(before == 0 || terminal.sent == before, "nothing is sent anew");
+        for z in [Z_BLACK, Z_PICTURE, Z_INK] {
+            assert_eq!(terminal.at(z).len(), pieces, "{z} with {covered:?}");
+            for (cell, keys) in terminal.at(z) {
+                let (row, column) = cell.split_once(';').unwrap();
+                let (x, y) = (column.parse::<u16>().unwrap() - 1, row.parse::<u16>().unwrap() - 1);
+                let cells = |cells: &str, px: &str, size| {
+                    keys.get(cells).copied().unwrap_or_else(|| keys[px] / size + i64::from(keys[px] % size > 0)) as u16
+                };
+                let piece = Rect::new(x, y, cells("c", "w", 10), cells("r", "h", 20));
+                assert!(!covered.iter().any(|covered| covered.intersects(piece)), "{piece:?}");
+            }
+        }
+        assert_eq!(kitty.show(&[viewport(Content::Scene(&one))], &covered, Quality::EXACT), b"");
+    }
+    terminal.take(&kitty.show(&[viewport(Content::Scene(&one))], &[Rect::new(0, 0, 200, 100)], Quality::EXACT));
+    assert!(terminal.placements.is_empty());
+}
+
+#[test]
 fn one_picture_in_two_viewports_is_sent_once() {
     let (mut kitty, mut terminal) = new();
     let one = scene(1);
     let right = Viewport { area: Rect::new(82, 3, 80, 40), content: Content::Scene(&one) };
-    terminal.take(&kitty.show(&[viewport(Content::Scene(&one)), right], Quality::EXACT));
+    terminal.take(&kitty.show(&[viewport(Content::Scene(&one)), right], &[], Quality::EXACT));
     assert_eq!((terminal.at(Z_PICTURE).len(), terminal.images.len()), (2, 2));
 }
 
@@ -256,25 +296,13 @@ fn one_picture_in_two_viewports_is_sent_once() {
 fn what_the_terminal_cannot_scale_well_it_does_not_get() {
     let (kitty, _) = new();
     let mut scene = scene(1);
-    assert!(kitty.can_place(&scene));
+    assert!(kitty.can_place(&scene, false));
     scene.picture.as_mut().unwrap().smooth = false;
-    assert!(!kitty.can_place(&scene), "the terminal always blends");
+    assert!(!kitty.can_place(&scene, false), "the terminal always blends");
+    assert!(kitty.can_place(&scene, true), "which does no harm while it moves");
     scene.picture.as_mut().unwrap().smooth = true;
     scene.picture.as_mut().unwrap().crop = Crop { x: 10.4, y: 10.0, width: 30.3, height: 30.3 };
-    assert!(!kitty.can_place(&scene), "a third of a pixel is nine on the screen");
-}
-
-#[test]
-fn numbers_of_images_differ_between_programs_and_are_not_given_twice() {
-    let (mut one, mut other) = (Images::new(1000), Images::new(1001));
-    let mut out = Vec::new();
-    assert_ne!(one.send(&mut out, b"x") >> COUNTING_BITS, other.send(&mut out, b"x") >> COUNTING_BITS);
-    one.last = (1 << COUNTING_BITS) - 2;
-    let numbers: Vec<u32> = (0..3).map(|_| one.send(&mut out, b"x")).collect();
-    let mut sorted = numbers.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    assert!(sorted.len() == 3 && !numbers.contains(&one.base), "{numbers:?}");
+    assert!(!kitty.can_place(&scene, false), "a third of a pixel is nine on the screen");
 }
 
 #[test]
@@ -291,7 +319,8 @@ fn images_survive_the_wrong_way_round_of_every_frame() {
             _ => Content::Scene(&scene),
         };
         let area = Rect::new((frame % 4 / 3) as u16, 0, 80, 40);
-        terminal.take(&kitty.show(&[Viewport { area, content }], quality));
-        assert_eq!(terminal.at(Z_PICTURE).len(), 1, "frame {frame}");
+        let covered = if frame % 6 > 4 { vec![Rect::new(9, 9, 9, 9)] } else { Vec::new() };
+        terminal.take(&kitty.show(&[Viewport { area, content }], &covered, quality));
+        assert_eq!(terminal.at(Z_PICTURE).len(), if covered.is_empty() { 1 } else { 4 }, "frame {frame}");
     }
 }

@@ -21,7 +21,7 @@ use ratatui::layout::{Position, Rect, Size};
 use super::detect::{Capabilities, CellSize};
 use super::palette::{HOLE, Palette};
 use super::quality::Quality;
-use super::{Content, Viewport, ansi};
+use super::{Content, Viewport, ansi, pieces};
 use encode::{Encoder, Part};
 
 /// The first xterm whose DECSDM has the sense of the VT340's manual.
@@ -238,14 +238,10 @@ impl Cells {
 /// Blanks the cells of an area that are not covered, and with them all graphics there.
 fn wipe(out: &mut Vec<u8>, area: Rect, covered: &[Rect]) {
     out.extend(b"\x1b[m");
-    for y in area.y..area.bottom() {
-        let is_free = |x: &u16| !covered.iter().any(|covered| covered.contains(Position::new(*x, y)));
-        let mut x = area.x;
-        while let Some(start) = (x..area.right()).find(is_free) {
-            let end = (start..area.right()).find(|x| !is_free(x)).unwrap_or(area.right());
-            ansi::go_to(out, Position::new(start, y));
-            out.extend(format!("\x1b[{}X", end - start).bytes());
-            x = end;
+    for piece in pieces::free(area, covered) {
+        for y in piece.y..piece.bottom() {
+            ansi::go_to(out, Position::new(piece.x, y));
+            out.extend(format!("\x1b[{}X", piece.width).bytes());
         }
     }
 }
