@@ -1,8 +1,9 @@
 //! Pictures as iTerm2 shows them: image files in place of cells.
 //!
-//! The files are our own PNGs: grey where there is no ink, which is a third of what a general encoder sends. A picture
-//! is cut into rows of cells, and only those that changed are sent again. The last line of the screen is left alone, as
-//! an image there may scroll it; while something covers a viewport nothing is sent, as an image takes whole cells.
+//! The files are our own PNGs: one byte a pixel, where a general encoder sends three or four. With ink on the picture it
+//! has a palette of 241 greys and the inks; every seventeenth grey is then shown as its neighbour. A picture is cut into
+//! rows of cells, and only those that changed are sent again. The last line of the screen is left alone, as an image
+//! there may scroll it; while something covers a viewport nothing is sent, as an image takes whole cells.
 
 use data_encoding::BASE64;
 use ratatui::layout::{Position, Rect, Size};
@@ -14,6 +15,9 @@ use super::palette::coarsened;
 use super::quality::Quality;
 use super::{Content, Viewport, ansi, png};
 
+/// Greys beside inks in a palette of 256 colours: all but one of each seventeen.
+const GREYS_BESIDE_INKS: usize = 241;
+
 /// What a terminal with iTerm2's protocol shows.
 pub struct Iterm2 {
     cell: CellSize,
@@ -23,7 +27,22 @@ pub struct Iterm2 {
 struct Shown {
     area: Rect,
     quality: Quality,
-    picture: Raster,
+    picture: Picture,
+}
+
+/// A picture with its ink, in the size of the viewport or, coarse, a part of it.
+struct Picture {
+    width: u32,
+    kind: Kind,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Grey,
+    /// Greys and inks of the palette.
+    Inked,
+    Rgb,
 }
 
 impl Iterm2 {
@@ -44,9 +63,10 @@ impl Iterm2 {
             if area.is_empty() || covered.iter().any(|covered| covered.intersects(area)) {
                 continue;
             }
-            let shown = Shown { area, quality, picture: self.composed(&viewport.content, area, quality) };
+            let size = (u32::from(area.width) * self.cell.width, u32::from(area.height) * self.cell.height);
+            let shown = Shown { area, quality, picture: Picture::composed(&viewport.content, size, quality) };
             let before = self.shown.iter().find(|before| before.area == area && before.quality == quality);
-            self.send(&mut out, &shown, before);
+            self.send(&mut out, &shown, before.map(|before| &before.picture));
             now.push(shown);
         }
         self.shown = now;
@@ -56,102 +76,111 @@ impl Iterm2 {
         [ansi::KEEP_CURSOR, &out, ansi::BACK_TO_CURSOR].concat()
     }
 
-    /// The picture with its ink, in the size of the viewport.
-    fn composed(&self, content: &Content, area: Rect, quality: Quality) -> Raster {
-        let width = u32::from(area.width) * self.cell.width;
-        let height = u32::from(area.height) * self.cell.height;
+    /// Sends the rows of cells that differ from what was there.
+    fn send(&self, out: &mut Vec<u8>, shown: &Shown, before: Option<&Picture>) {
+        let picture = &shown.picture;
+        let coarse = u32::from(shown.quality.coarse);
+        // A picture is cut only where a row of cells and a row of pixels begin.
+        let cells_at_once = if self.cell.height.is_multiple_of(coarse) { 1 } else { coarse };
+        let strip_len = picture.row_len() * (cells_at_once * self.cell.height / coarse) as usize;
+        let strips: Vec<&[u8]> = picture.bytes.chunks(strip_len).collect();
+        let before = before.filter(|before| before.kind == picture.kind);
+        let before: Vec<&[u8]> = before.map(|before| before.bytes.chunks(strip_len).collect()).unwrap_or_default();
+        let changed = |at: usize| strips.get(at) != before.get(at);
+        let mut at = 0;
+        while let Some(first) = (at..strips.len()).find(|at| changed(*at)) {
+            at = (first..strips.len()).find(|at| !changed(*at)).unwrap_or(strips.len());
+            let bytes = picture.bytes.get(first * strip_len..).unwrap_or_default();
+            let bytes = bytes.get(..(at - first) * strip_len).unwrap_or(bytes);
+            let top = (first as u16) * cells_at_once as u16;
+            let rows = ((at - first) as u16 * cells_at_once as u16).min(shown.area.height - top);
+            let (png, columns) = (picture.png(bytes, shown.quality), shown.area.width);
+            ansi::go_to(out, Position::new(shown.area.x, shown.area.y + top));
+            let size = png.len();
+            let keys = format!("inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0");
+            out.extend(format!("\x1b]1337;File={keys};doNotMoveCursor=1:{}\x07", BASE64.encode(&png)).bytes());
+        }
+    }
+}
+
+impl Picture {
+    fn composed(content: &Content, (width, height): (u32, u32), quality: Quality) -> Self {
         let (raster, overlay) = match content {
             Content::Flat { raster, overlay } => (Some(*raster), *overlay),
             Content::Scene(_) => (None, None),
         };
-        let inked = overlay.filter(|overlay| overlay.ink.iter().any(|ink| *ink != 0));
-        let colour = inked.is_some() || raster.is_some_and(|raster| matches!(raster.pixels, Pixels::Rgb(_)));
-        let channels = if colour { 3 } else { 1 };
-        let row_len = width as usize * channels;
-        let mut pixels = vec![0; row_len * height as usize];
-        if let Some(raster) = raster {
-            let rows = pixels.chunks_exact_mut(row_len);
-            let from = raster.width.max(1) as usize;
-            match &raster.pixels {
-                Pixels::Grey(grey) if colour => rows.zip(grey.chunks_exact(from)).for_each(|(row, grey)| {
-                    row.chunks_exact_mut(3).zip(grey).for_each(|(pixel, grey)| pixel.fill(*grey));
-                }),
-                Pixels::Grey(grey) => rows.zip(grey.chunks_exact(from)).for_each(|(row, grey)| copy(row, grey)),
-                Pixels::Rgb(rgb) => rows.zip(rgb.chunks_exact(from * 3)).for_each(|(row, rgb)| copy(row, rgb)),
-            }
-        }
         let coarse = usize::from(quality.coarse);
-        let pixels = if colour { Pixels::Rgb(pixels) } else { Pixels::Grey(pixels) };
-        let mut picture = Raster { width, height, pixels };
-        if coarse > 1 {
-            // Sent small, and enlarged by the terminal: only ink loses its sharpness, until the picture is at rest.
-            picture = coarsened(&picture, coarse);
+        let inked = overlay.filter(|overlay| overlay.ink.iter().fold(0, |all, ink| all | ink) != 0);
+        let (width, height) = (width.div_ceil(quality.coarse.into()), height.div_ceil(quality.coarse.into()));
+        let smaller = raster.filter(|_| coarse > 1).map(|raster| coarsened(raster, coarse));
+        let kind = match raster.map(|raster| &raster.pixels) {
+            Some(Pixels::Rgb(_)) => Kind::Rgb,
+            _ if inked.is_some() => Kind::Inked,
+            _ => Kind::Grey,
+        };
+        let mut picture = Self { width, kind, bytes: Vec::new() };
+        picture.bytes.resize(picture.row_len() * height as usize, 0);
+        if let Some(raster) = smaller.as_ref().or(raster) {
+            picture.draw(raster);
         }
-        if let (Some(overlay), Pixels::Rgb(pixels)) = (inked, &mut picture.pixels) {
-            draw_ink(pixels, picture.width as usize, overlay, coarse);
+        if let Some(overlay) = inked {
+            picture.draw_ink(overlay, coarse);
         }
         picture
     }
 
-    fn send(&self, out: &mut Vec<u8>, shown: &Shown, before: Option<&Shown>) {
-        let picture = &shown.picture;
-        let coarse = u32::from(shown.quality.coarse);
-        // A row of cells is cut only where a row of pixels begins.
-        let cells_at_once = if self.cell.height.is_multiple_of(coarse) { 1 } else { coarse };
-        let rows_at_once = (cells_at_once * self.cell.height / coarse) as usize;
-        let channels = if matches!(picture.pixels, Pixels::Rgb(_)) { 3 } else { 1 };
-        let strip_len = (picture.width as usize * channels * rows_at_once).max(1);
-        let strips: Vec<&[u8]> = bytes(picture).chunks(strip_len).collect();
-        let same_kind = before.filter(|before| bytes(&before.picture).len() == bytes(picture).len());
-        let before: Vec<&[u8]> =
-            same_kind.map(|before| bytes(&before.picture).chunks(strip_len).collect()).unwrap_or_default();
-        let changed = |at: usize| strips.get(at) != before.get(at);
-        let mut at = 0;
-        while let Some(first) = (at..strips.len()).find(|at| changed(*at)) {
-            let end = (first..strips.len()).find(|at| !changed(*at)).unwrap_or(strips.len());
-            let part = strips[first..end].concat();
-            let top = first as u16 * cells_at_once as u16;
-            let rows = ((end - first) as u16 * cells_at_once as u16).min(shown.area.height - top);
-            self.send_strip(out, shown, part, channels, top, rows);
-            at = end;
+    fn row_len(&self) -> usize {
+        (self.width as usize).max(1) * if self.kind == Kind::Rgb { 3 } else { 1 }
+    }
+
+    fn draw(&mut self, raster: &Raster) {
+        let (len, from) = (self.row_len(), (raster.width as usize).max(1));
+        let grey: [u8; 256] = std::array::from_fn(|value| match self.kind {
+            Kind::Inked => (value - value.div_ceil(17)) as u8,
+            Kind::Grey | Kind::Rgb => value as u8,
+        });
+        let rows = self.bytes.chunks_exact_mut(len);
+        match &raster.pixels {
+            Pixels::Grey(pixels) => rows.zip(pixels.chunks_exact(from)).for_each(|(row, source)| {
+                row.iter_mut().zip(source).for_each(|(pixel, value)| *pixel = grey[usize::from(*value)]);
+            }),
+            Pixels::Rgb(pixels) => rows.zip(pixels.chunks_exact(from * 3)).for_each(|(row, source)| {
+                row.iter_mut().zip(source).for_each(|(pixel, value)| *pixel = *value);
+            }),
         }
     }
 
-    fn send_strip(&self, out: &mut Vec<u8>, shown: &Shown, part: Vec<u8>, channels: usize, top: u16, rows: u16) {
-        let width = shown.picture.width;
-        let height = (part.len() / (width as usize * channels).max(1)) as u32;
-        let pixels = if channels == 3 { Pixels::Rgb(part) } else { Pixels::Grey(part) };
-        let png = png::picture(&Raster { width, height, pixels }, (width, height), shown.quality);
-        ansi::go_to(out, Position::new(shown.area.x, shown.area.y + top));
-        let (columns, size) = (shown.area.width, png.len());
-        let keys =
-            format!("inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0;doNotMoveCursor=1");
-        out.extend(format!("\x1b]1337;File={keys}:").bytes());
-        out.extend(BASE64.encode(&png).bytes());
-        out.push(0x07);
-    }
-}
-
-fn bytes(picture: &Raster) -> &[u8] {
-    match &picture.pixels {
-        Pixels::Grey(bytes) | Pixels::Rgb(bytes) => bytes,
-    }
-}
-
-fn copy(row: &mut [u8], source: &[u8]) {
-    row.iter_mut().zip(source).for_each(|(pixel, value)| *pixel = *value);
-}
-
-fn draw_ink(pixels: &mut [u8], width: usize, overlay: &Overlay, coarse: usize) {
-    let (pixels, _) = pixels.as_chunks_mut::<3>();
-    for (y, inks) in overlay.ink.chunks_exact((overlay.width as usize).max(1)).enumerate() {
-        let Some(row) = pixels.chunks_exact_mut(width.max(1)).nth(y / coarse) else { return };
-        for (x, ink) in inks.iter().enumerate().filter(|(_, ink)| **ink != 0) {
-            if let Some(pixel) = row.get_mut(x / coarse) {
-                *pixel = INKS[usize::from(*ink) % INKS.len()];
+    fn draw_ink(&mut self, overlay: &Overlay, coarse: usize) {
+        let (len, is_rgb) = (self.row_len(), self.kind == Kind::Rgb);
+        let inks = overlay.ink.chunks_exact((overlay.width as usize).max(1));
+        for (y, inks) in inks.enumerate().filter(|(_, inks)| inks.iter().fold(0, |all, ink| all | ink) != 0) {
+            let Some(row) = self.bytes.chunks_exact_mut(len).nth(y / coarse) else { return };
+            for (x, ink) in inks.iter().enumerate().filter(|(_, ink)| **ink != 0) {
+                let ink = usize::from(*ink) % INKS.len();
+                if is_rgb {
+                    row.as_chunks_mut::<3>().0.get_mut(x / coarse).into_iter().for_each(|pixel| *pixel = INKS[ink]);
+                } else if let Some(pixel) = row.get_mut(x / coarse) {
+                    *pixel = (GREYS_BESIDE_INKS + ink.max(1) - 1) as u8;
+                }
             }
         }
     }
+
+    fn png(&self, bytes: &[u8], quality: Quality) -> Vec<u8> {
+        let size = (self.width, (bytes.len() / self.row_len()) as u32);
+        let raster = |pixels| Raster { width: size.0, height: size.1, pixels };
+        match self.kind {
+            Kind::Grey => png::picture(&raster(Pixels::Grey(bytes.to_vec())), size, quality),
+            Kind::Rgb => png::picture(&raster(Pixels::Rgb(bytes.to_vec())), size, quality),
+            Kind::Inked => png::indexed(bytes, size, &palette()),
+        }
+    }
+}
+
+/// The greys that remain beside inks, and the inks.
+fn palette() -> Vec<[u8; 3]> {
+    let greys = (0..=255_u8).filter(|value| value % 17 != 1);
+    greys.map(|value| [value; 3]).chain(INKS.into_iter().skip(1)).collect()
 }
 
 #[cfg(test)]
@@ -208,14 +237,26 @@ mod tests {
     }
 
     #[test]
-    fn ink_makes_the_file_a_colour_one() {
+    fn beside_ink_a_grey_is_at_most_one_step_off() {
+        let palette = palette();
+        assert_eq!((palette.len(), palette[0], palette[240], palette[241]), (256, [0; 3], [255; 3], INKS[1]));
+        let raster = Raster { width: 256, height: 1, pixels: Pixels::Grey((0..=255).collect()) };
+        let mut picture = Picture { width: 256, kind: Kind::Inked, bytes: vec![0; 256] };
+        picture.draw(&raster);
+        for (value, shown) in picture.bytes.into_iter().enumerate() {
+            assert!(palette[usize::from(shown)][0].abs_diff(value as u8) <= 1, "{value}");
+        }
+    }
+
+    #[test]
+    fn ink_makes_the_file_one_with_a_palette() {
         let mut overlay = Overlay { width: 40, height: 60, ink: vec![0; 2400] };
         let mut iterm2 = Iterm2::new(CELL);
         let out = show(&mut iterm2, &grey(9), Some(&overlay), Quality::EXACT);
         assert_eq!(images(&out)[0].3, ::png::ColorType::Grayscale);
         overlay.ink[0] = 2;
         let out = show(&mut iterm2, &grey(9), Some(&overlay), Quality::EXACT);
-        assert_eq!((images(&out)[0].2, images(&out)[0].3), ((40, 60), ::png::ColorType::Rgb));
+        assert_eq!((images(&out)[0].2, images(&out)[0].3), ((40, 60), ::png::ColorType::Indexed));
     }
 
     #[test]

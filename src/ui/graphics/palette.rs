@@ -101,19 +101,21 @@ impl Palette {
             Some(smaller) => (smaller, usize::from(quality.coarse)),
             None => (raster, 1),
         };
-        let raster_width = raster.width as usize;
-        for (y, row) in canvas.chunks_exact_mut(width.max(1)).enumerate() {
+        let from = (raster.width as usize).max(1);
+        // Each row of the raster is as many rows of the canvas as a square has.
+        for (y, rows) in canvas.chunks_mut((width * coarse).max(1)).enumerate() {
+            let (row, copies) = rows.split_at_mut(width);
             match &raster.pixels {
                 Pixels::Grey(pixels) => {
-                    let Some(source) = pixels.chunks_exact(raster_width.max(1)).nth(y / coarse) else { break };
+                    let Some(source) = pixels.chunks_exact(from).nth(y) else { break };
                     fill(row, source.iter().map(|value| ramp[usize::from(*value)]), coarse);
                 }
                 Pixels::Rgb(pixels) => {
-                    let (pixels, _) = pixels.as_chunks::<3>();
-                    let Some(source) = pixels.chunks_exact(raster_width.max(1)).nth(y / coarse) else { break };
+                    let Some(source) = pixels.as_chunks::<3>().0.chunks_exact(from).nth(y) else { break };
                     fill(row, source.iter().map(|pixel| self.rgb(&ramp, *pixel)), coarse);
                 }
             }
+            copies.chunks_exact_mut(width).for_each(|copy| copy.copy_from_slice(row));
         }
         if let Some(overlay) = overlay {
             let rows = overlay.ink.chunks_exact((overlay.width as usize).max(1));
@@ -144,32 +146,34 @@ pub fn luminance([red, green, blue]: [u8; 3]) -> u8 {
 
 /// The means of squares of `side` pixels; those at the right and bottom edges may be smaller.
 pub fn coarsened(raster: &Raster, side: usize) -> Raster {
-    let (pixels, channels) = match &raster.pixels {
-        Pixels::Grey(pixels) => (pixels, 1),
-        Pixels::Rgb(pixels) => (pixels, 3),
+    let size = (raster.width as usize, side.max(1));
+    let pixels = match &raster.pixels {
+        Pixels::Grey(pixels) => Pixels::Grey(means(pixels.as_chunks::<1>().0, size).into_flattened()),
+        Pixels::Rgb(pixels) => Pixels::Rgb(means(pixels.as_chunks::<3>().0, size).into_flattened()),
     };
-    let source_width = raster.width as usize;
-    let (width, height) = (source_width.div_ceil(side), (raster.height as usize).div_ceil(side));
-    let mut means = Vec::with_capacity(width * height * channels);
-    let mut sums = vec![0_u32; width * channels];
-    for rows in pixels.chunks((source_width * channels * side).max(1)) {
-        sums.fill(0);
-        let mut count = 0;
-        for row in rows.chunks_exact(source_width * channels) {
-            count += 1;
-            for (sum, square) in sums.chunks_exact_mut(channels).zip(row.chunks(side * channels)) {
-                for pixel in square.chunks_exact(channels) {
+    let side = size.1 as u32;
+    Raster { width: raster.width.div_ceil(side), height: raster.height.div_ceil(side), pixels }
+}
+
+fn means<const CHANNELS: usize>(pixels: &[[u8; CHANNELS]], (width, side): (usize, usize)) -> Vec<[u8; CHANNELS]> {
+    let mut means = Vec::with_capacity(pixels.len() / (side * side) + width);
+    let mut sums = vec![[0_u32; CHANNELS]; width.div_ceil(side)];
+    for rows in pixels.chunks((width * side).max(1)) {
+        sums.fill([0; CHANNELS]);
+        for row in rows.chunks_exact(width) {
+            for (sum, square) in sums.iter_mut().zip(row.chunks(side)) {
+                for pixel in square {
                     sum.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += u32::from(*value));
                 }
             }
         }
-        for (x, sum) in sums.chunks_exact(channels).enumerate() {
-            let pixels = (source_width - x * side).min(side) as u32 * count;
-            means.extend(sum.iter().map(|sum| ((sum + pixels / 2) / pixels) as u8));
+        let height = rows.len() / width;
+        for (x, sum) in sums.iter().enumerate() {
+            let pixels = ((width - x * side).min(side) * height) as u32;
+            means.push(sum.map(|sum| ((sum + pixels / 2) / pixels) as u8));
         }
     }
-    let pixels = if channels == 1 { Pixels::Grey(means) } else { Pixels::Rgb(means) };
-    Raster { width: width as u32, height: height as u32, pixels }
+    means
 }
 
 #[cfg(test)]

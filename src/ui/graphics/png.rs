@@ -28,6 +28,15 @@ pub fn picture(raster: &Raster, (width, height): (u32, u32), quality: Quality) -
     }
 }
 
+/// A picture of numbers of colours.
+pub fn indexed(numbers: &[u8], size: (u32, u32), colours: &[[u8; 3]]) -> Vec<u8> {
+    written(|out| {
+        let mut encoder = encoder(out, size, ColorType::Indexed, BitDepth::Eight);
+        encoder.0.set_palette(colours.concat());
+        encoder.write(numbers)
+    })
+}
+
 /// The part of an overlay that has ink, and where it lies.
 pub struct Ink {
     pub png: Vec<u8>,

@@ -82,20 +82,33 @@ impl Encoder {
         match band {
             [a, b, c, d, e, f] => {
                 let columns = a.iter().zip(*b).zip(*c).zip(*d).zip(*e).zip(*f);
-                for (x, (((((a, b), c), d), e), f)) in columns.enumerate() {
-                    self.column(x as u32, [*a, *b, *c, *d, *e, *f]);
-                }
+                self.columns(columns.map(|(((((a, b), c), d), e), f)| [*a, *b, *c, *d, *e, *f]));
             }
             _ => {
-                for x in 0..band.first().map_or(0, |row| row.len()) {
-                    let column = std::array::from_fn(|y| band.get(y).map_or(HOLE, |row| row[x]));
-                    self.column(x as u32, column);
-                }
+                let columns = 0..band.first().map_or(0, |row| row.len());
+                self.columns(columns.map(|x| std::array::from_fn(|y| band.get(y).map_or(HOLE, |row| row[x]))));
             }
         }
     }
 
-    fn column(&mut self, x: u32, pixels: [u8; BAND]) {
+    /// Takes equal columns that follow each other as one.
+    fn columns(&mut self, columns: impl Iterator<Item = [u8; BAND]>) {
+        let (mut last, mut start, mut end) = ([HOLE; BAND], 0, 0);
+        for column in columns {
+            if column != last {
+                self.column(start, end, last);
+                (last, start) = (column, end);
+            }
+            end += 1;
+        }
+        self.column(start, end, last);
+    }
+
+    /// Gives the rows of equal columns to their colours.
+    fn column(&mut self, start: u32, end: u32, pixels: [u8; BAND]) {
+        if start == end {
+            return;
+        }
         // Bits of the rows that still have to be given to a colour.
         let mut left: u8 = 0b11_1111;
         while left != 0 {
@@ -107,11 +120,11 @@ impl Encoder {
             left &= !rows;
             if let Some(runs) = self.runs.get_mut(usize::from(register)) {
                 match runs.last_mut() {
-                    Some(last) if last.end == x && last.rows == rows => last.end = x + 1,
-                    Some(_) => runs.push(Run { start: x, end: x + 1, rows }),
+                    Some(last) if last.end == start && last.rows == rows => last.end = end,
+                    Some(_) => runs.push(Run { start, end, rows }),
                     None => {
                         self.used.push(register);
-                        runs.push(Run { start: x, end: x + 1, rows });
+                        runs.push(Run { start, end, rows });
                     }
                 }
             }
