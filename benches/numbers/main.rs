@@ -17,6 +17,7 @@
 //! | [`difference`] | round trips and bytes until two devices know the same |
 //! | [`idle`] | processor and memory of two nodes that have nothing to do |
 //! | [`memory`] | the most memory that sharing 2 GB takes |
+//! | [`pictures`] | a slice to the bytes that show it on a terminal |
 //!
 //! Nothing is judged: the exit code says only whether everything worked.
 
@@ -29,6 +30,7 @@ mod homes;
 mod idle;
 mod import;
 mod memory;
+mod pictures;
 mod process;
 mod share;
 mod table;
@@ -42,13 +44,14 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 type Measure = fn(&mut Table) -> Outcome<()>;
 
-const MEASUREMENTS: [(&str, Measure); 6] = [
+const MEASUREMENTS: [(&str, Measure); 7] = [
     ("import", import::measure),
     ("share", share::measure),
     ("entry", entry::measure),
     ("difference", difference::measure),
     ("idle", idle::measure),
     ("memory", memory::measure),
+    ("pictures", pictures::measure),
 ];
 
 fn main() -> ExitCode {
