@@ -101,7 +101,7 @@ pub const GREYS_MIN: u16 = 64;
 const CELL_GUESS: CellSize = CellSize { width: 8, height: 16 };
 
 /// Sides of cells that can be believed.
-const CELL_PX: std::ops::RangeInclusive<u32> = 2..=256;
+const CELL_PX: std::ops::RangeInclusive<u32> = 2..=128;
 
 /// What terminals that speak Sixel have if they do not say.
 const REGISTERS_GUESS: u32 = 256;
@@ -150,8 +150,7 @@ impl Capabilities {
     /// Decides. Without an answer (not a terminal, or it stayed silent) half-blocks remain.
     pub fn of(environment: &Environment, answer: Option<&Answer>, setting: Setting) -> Self {
         let (protocol, because) = match (setting, answer) {
-            (Setting::Always(wish @ (Protocol::Kitty | Protocol::Iterm2)), _) if environment.multiplexed => {
-                debug_assert!(wish != Protocol::Sixel);
+            (Setting::Always(Protocol::Kitty | Protocol::Iterm2), _) if environment.multiplexed => {
                 (Protocol::HalfBlocks, "set otherwise, but tmux and screen cannot place such pictures")
             }
             (Setting::Always(wish), _) => (wish, "as set"),

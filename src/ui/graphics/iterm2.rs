@@ -2,8 +2,10 @@
 //!
 //! The files are our own PNGs: one byte a pixel, where a general encoder sends three or four. With ink on the picture it
 //! has a palette of 241 greys and the inks; every seventeenth grey is then shown as its neighbour. A picture is cut into
-//! rows of cells, and only those that changed are sent again. The last line of the screen is left alone, as an image
-//! there may scroll it; while something covers a viewport nothing is sent, as an image takes whole cells.
+//! rows of cells around what lies above it, and only rows that changed are sent again. The last line of the screen is
+//! left alone, as an image there may scroll it.
+
+use std::ops::Range;
 
 use data_encoding::BASE64;
 use ratatui::layout::{Position, Rect, Size};
@@ -13,7 +15,7 @@ use crate::view::raster::{INKS, Overlay, Pixels, Raster};
 use super::detect::CellSize;
 use super::palette::coarsened;
 use super::quality::Quality;
-use super::{Content, Viewport, ansi, png};
+use super::{Content, Viewport, ansi, pieces, png};
 
 /// Greys beside inks in a palette of 256 colours: all but one of each seventeen.
 const GREYS_BESIDE_INKS: usize = 241;
@@ -26,11 +28,14 @@ pub struct Iterm2 {
 
 struct Shown {
     area: Rect,
+    /// Its cells that nothing lies above, in pieces.
+    free: Vec<Rect>,
     quality: Quality,
     picture: Picture,
 }
 
 /// A picture with its ink, in the size of the viewport or, coarse, a part of it.
+#[derive(PartialEq)]
 struct Picture {
     width: u32,
     kind: Kind,
@@ -60,12 +65,13 @@ impl Iterm2 {
         let mut now = Vec::new();
         for viewport in viewports {
             let area = viewport.area.intersection(without_last_line);
-            if area.is_empty() || covered.iter().any(|covered| covered.intersects(area)) {
+            if area.is_empty() {
                 continue;
             }
             let size = (u32::from(area.width) * self.cell.width, u32::from(area.height) * self.cell.height);
-            let shown = Shown { area, quality, picture: Picture::composed(&viewport.content, size, quality) };
-            let before = self.shown.iter().find(|before| before.area == area && before.quality == quality);
+            let (free, picture) = (pieces::free(area, covered), Picture::composed(&viewport.content, size, quality));
+            let shown = Shown { area, free, quality, picture };
+            let before = self.shown.iter().find(|before| before.is_comparable(&shown));
             self.send(&mut out, &shown, before.map(|before| &before.picture));
             now.push(shown);
         }
@@ -78,28 +84,37 @@ impl Iterm2 {
 
     /// Sends the rows of cells that differ from what was there.
     fn send(&self, out: &mut Vec<u8>, shown: &Shown, before: Option<&Picture>) {
-        let picture = &shown.picture;
-        let coarse = u32::from(shown.quality.coarse);
-        // A picture is cut only where a row of cells and a row of pixels begin.
-        let cells_at_once = if self.cell.height.is_multiple_of(coarse) { 1 } else { coarse };
-        let strip_len = picture.row_len() * (cells_at_once * self.cell.height / coarse) as usize;
-        let strips: Vec<&[u8]> = picture.bytes.chunks(strip_len).collect();
-        let before = before.filter(|before| before.kind == picture.kind);
-        let before: Vec<&[u8]> = before.map(|before| before.bytes.chunks(strip_len).collect()).unwrap_or_default();
-        let changed = |at: usize| strips.get(at) != before.get(at);
-        let mut at = 0;
-        while let Some(first) = (at..strips.len()).find(|at| changed(*at)) {
-            at = (first..strips.len()).find(|at| !changed(*at)).unwrap_or(strips.len());
-            let bytes = picture.bytes.get(first * strip_len..).unwrap_or_default();
-            let bytes = bytes.get(..(at - first) * strip_len).unwrap_or(bytes);
-            let top = (first as u16) * cells_at_once as u16;
-            let rows = ((at - first) as u16 * cells_at_once as u16).min(shown.area.height - top);
-            let (png, columns) = (picture.png(bytes, shown.quality), shown.area.width);
-            ansi::go_to(out, Position::new(shown.area.x, shown.area.y + top));
-            let size = png.len();
-            let keys = format!("inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0");
-            out.extend(format!("\x1b]1337;File={keys};doNotMoveCursor=1:{}\x07", BASE64.encode(&png)).bytes());
+        let (area, coarse) = (shown.area, u32::from(shown.quality.coarse));
+        // In a draft a cell may begin within a pixel, which then belongs to both cells.
+        let pixels = |from: u16, to: u16, cell: u32| {
+            let (first, end) = (u32::from(from) * cell / coarse, (u32::from(to) * cell).div_ceil(coarse));
+            first as usize..end as usize
+        };
+        for piece in &shown.free {
+            let columns = pixels(piece.x - area.x, piece.right() - area.x, self.cell.width);
+            let lines = |top: u16, bottom: u16| pixels(top - area.y, bottom - area.y, self.cell.height);
+            let changed = |row: &u16| {
+                let part = |picture: &Picture| picture.part(columns.clone(), lines(*row, row + 1));
+                before.is_none_or(|before| part(before) != part(&shown.picture))
+            };
+            let mut at = piece.y;
+            while let Some(top) = (at..piece.bottom()).find(changed) {
+                at = (top..piece.bottom()).find(|row| !changed(row)).unwrap_or(piece.bottom());
+                let png = shown.picture.part(columns.clone(), lines(top, at)).png(shown.quality);
+                let (size, width, height) = (png.len(), piece.width, at - top);
+                ansi::go_to(out, Position::new(piece.x, top));
+                let keys = format!("inline=1;size={size};width={width};height={height};preserveAspectRatio=0");
+                out.extend(format!("\x1b]1337;File={keys};doNotMoveCursor=1:{}\x07", BASE64.encode(&png)).bytes());
+            }
         }
+    }
+}
+
+impl Shown {
+    /// Whether what did not change since can be left as it is.
+    fn is_comparable(&self, now: &Self) -> bool {
+        (self.area, &self.free, self.quality) == (now.area, &now.free, now.quality)
+            && self.picture.kind == now.picture.kind
     }
 }
 
@@ -127,6 +142,14 @@ impl Picture {
             picture.draw_ink(overlay, coarse);
         }
         picture
+    }
+
+    fn part(&self, columns: Range<usize>, lines: Range<usize>) -> Self {
+        let pixel_len = if self.kind == Kind::Rgb { 3 } else { 1 };
+        let columns = columns.start..columns.end.min(self.width as usize);
+        let rows = self.bytes.chunks_exact(self.row_len()).take(lines.end).skip(lines.start);
+        let bytes = rows.flat_map(|row| &row[columns.start * pixel_len..columns.end * pixel_len]).copied().collect();
+        Self { width: columns.len() as u32, kind: self.kind, bytes }
     }
 
     fn row_len(&self) -> usize {
@@ -166,13 +189,13 @@ impl Picture {
         }
     }
 
-    fn png(&self, bytes: &[u8], quality: Quality) -> Vec<u8> {
-        let size = (self.width, (bytes.len() / self.row_len()) as u32);
+    fn png(self, quality: Quality) -> Vec<u8> {
+        let size = (self.width, (self.bytes.len() / self.row_len()) as u32);
         let raster = |pixels| Raster { width: size.0, height: size.1, pixels };
         match self.kind {
-            Kind::Grey => png::picture(&raster(Pixels::Grey(bytes.to_vec())), size, quality),
-            Kind::Rgb => png::picture(&raster(Pixels::Rgb(bytes.to_vec())), size, quality),
-            Kind::Inked => png::indexed(bytes, size, &palette()),
+            Kind::Grey => png::picture(&raster(Pixels::Grey(self.bytes)), size, quality),
+            Kind::Rgb => png::picture(&raster(Pixels::Rgb(self.bytes)), size, quality),
+            Kind::Inked => png::indexed(&self.bytes, size, &palette()),
         }
     }
 }
@@ -271,14 +294,22 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_under_a_popup_and_all_of_it_afterwards() {
+    fn a_picture_is_drawn_around_what_lies_above_it() {
         let mut iterm2 = Iterm2::new(CELL);
         let raster = grey(9);
         let viewports = [Viewport { area: AREA, content: Content::Flat { raster: &raster, overlay: None } }];
+        let out = iterm2.show(&viewports, &[Rect::new(0, 0, 3, 2)], SCREEN, Quality::EXACT);
+        let around: Vec<_> = images(&out).into_iter().map(|(cell, _, size, _)| (cell, size)).collect();
+        assert_eq!(around, [("2;4".to_owned(), (30, 20)), ("3;3".to_owned(), (40, 40))]);
         assert_eq!(iterm2.show(&viewports, &[Rect::new(0, 0, 3, 2)], SCREEN, Quality::EXACT), b"");
         assert_eq!(images(&iterm2.show(&viewports, &[], SCREEN, Quality::EXACT)).len(), 1);
-        let last_line = Size { width: 80, height: 4 };
-        let out = Iterm2::new(CELL).show(&viewports, &[], last_line, Quality::EXACT);
+    }
+
+    #[test]
+    fn the_last_line_of_the_screen_is_left_alone() {
+        let raster = grey(9);
+        let viewports = [Viewport { area: AREA, content: Content::Flat { raster: &raster, overlay: None } }];
+        let out = Iterm2::new(CELL).show(&viewports, &[], Size { width: 80, height: 4 }, Quality::EXACT);
         assert_eq!(images(&out)[0].2, (40, 40));
     }
 }

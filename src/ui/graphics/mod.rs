@@ -155,7 +155,8 @@ impl Screen {
         }
     }
 
-    /// What was shown is gone: the screen was cleared, resized, or used by another program.
+    /// What was shown is gone: the screen was cleared, or used by another program. For a change of size or font write
+    /// what [`Self::clear`] returns instead, and begin with a new one.
     pub fn forget(&mut self) {
         self.areas.clear();
         match &mut self.terminal {

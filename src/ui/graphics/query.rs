@@ -3,18 +3,11 @@
 //! `ratatui-image` asks for the protocol and the size of a cell. It does not ask how many colours and pixels Sixel may
 //! have, and a graphic that is larger than xterm's limit is dropped whole; so that is asked here (XTSMGRAPHICS).
 
-use std::io::{Read, Write};
-use std::time::{Duration, Instant};
+use std::io::Write;
 
 use ratatui_image::picker::{Picker, ProtocolType};
 
 use super::detect::{Answer, CellSize, Environment, Protocol, SixelLimits};
-
-/// How long a terminal may take to answer about Sixel.
-const ANSWER_TIME_MAX: Duration = Duration::from_millis(1000);
-
-/// Bytes that such an answer may have.
-const ANSWER_BYTES_MAX: usize = 256;
 
 /// xterm gives itself so few registers by default as the terminal it plays had.
 const REGISTERS_WISHED: u32 = 256;
@@ -24,7 +17,7 @@ const REGISTERS_WISHED: u32 = 256;
 /// Nothing is asked inside a multiplexer, where answers come from the wrong terminal and asking changes settings.
 pub fn ask(environment: &Environment) -> Option<Answer> {
     if environment.multiplexed {
-        return Some(Answer { protocol: Protocol::HalfBlocks, cell: None, sixel: SixelLimits::default() });
+        return Some(Answer { protocol: Protocol::HalfBlocks, cell: cell_size(), sixel: SixelLimits::default() });
     }
     let picker = Picker::from_query_stdio().ok()?;
     let protocol = match picker.protocol_type() {
@@ -39,6 +32,20 @@ pub fn ask(environment: &Environment) -> Option<Answer> {
     let cell = answered.then(|| CellSize { width: font.width.into(), height: font.height.into() });
     let sixel = if protocol == Protocol::Sixel { ask_sixel(environment) } else { SixelLimits::default() };
     Some(Answer { protocol, cell, sixel })
+}
+
+/// The size of a cell as the system knows it, without asking the terminal: where it tells, also after a change of font.
+#[cfg(unix)]
+pub fn cell_size() -> Option<CellSize> {
+    let window = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    let side = |pixels: u16, cells: u16| pixels.checked_div(cells).map(u32::from).filter(|side| *side > 0);
+    let (width, height) = (side(window.ws_xpixel, window.ws_col)?, side(window.ws_ypixel, window.ws_row)?);
+    Some(CellSize { width, height })
+}
+
+#[cfg(not(unix))]
+pub fn cell_size() -> Option<CellSize> {
+    None
 }
 
 /// Asks how many registers and pixels a Sixel graphic may have; who does not answer has no limits that we know.
@@ -59,7 +66,13 @@ fn ask_sixel(environment: &Environment) -> SixelLimits {
 /// Reads until the answer to the status report, the end of time, or too many bytes.
 #[cfg(unix)]
 fn read_until_status() -> Vec<u8> {
+    use std::io::Read;
+    use std::time::{Duration, Instant};
+
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    const ANSWER_TIME_MAX: Duration = Duration::from_millis(1000);
+    const ANSWER_BYTES_MAX: usize = 256;
     let stdin = std::io::stdin();
     let deadline = Instant::now() + ANSWER_TIME_MAX;
     let mut answer = Vec::new();

@@ -34,6 +34,9 @@ const Z_BLACK: i32 = 0;
 const Z_PICTURE: i32 = 1;
 const Z_INK: i32 = 2;
 
+/// The terminal blends four pixels into one: reduced more than that it leaves pixels out.
+const SCALE_MIN: f64 = 0.5;
+
 /// Numbers of placements that each viewport has: pieces beyond are not shown.
 const PIECES_MAX: usize = 256;
 
@@ -94,9 +97,12 @@ impl Kitty {
     /// well as we could draw it.
     pub fn can_place(&self, scene: &Scene, moving: bool) -> bool {
         let Some(placed) = &scene.picture else { return true };
+        let scale = |screen_px: u32, image_px: f64| f64::from(screen_px) / image_px;
+        let least = scale(placed.target.width, placed.crop.width).min(scale(placed.target.height, placed.crop.height));
         Placement::of(placed, (scene.width, scene.height), self.cell).is_some_and(|placement| {
             let pixel_by_pixel = placement.across.cells.is_none() && placement.down.cells.is_none();
-            moving || (placed.smooth || pixel_by_pixel) && placement.misfit_px() <= MISFIT_PX_MAX
+            let is_sound = (placed.smooth || pixel_by_pixel) && least >= SCALE_MIN;
+            moving || is_sound && placement.misfit_px() <= MISFIT_PX_MAX
         })
     }
 

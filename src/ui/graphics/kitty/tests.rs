@@ -303,6 +303,10 @@ fn what_the_terminal_cannot_scale_well_it_does_not_get() {
     scene.picture.as_mut().unwrap().smooth = true;
     scene.picture.as_mut().unwrap().crop = Crop { x: 10.4, y: 10.0, width: 30.3, height: 30.3 };
     assert!(!kitty.can_place(&scene, false), "a third of a pixel is nine on the screen");
+    let placed = scene.picture.as_mut().unwrap();
+    placed.crop = Crop { x: 0.0, y: 0.0, width: 400.0, height: 400.0 };
+    placed.target = Area { x: 0, y: 0, width: 190, height: 190 };
+    assert!(!kitty.can_place(&scene, false), "pixels would be left out");
 }
 
 #[test]
