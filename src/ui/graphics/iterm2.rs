@@ -35,7 +35,6 @@ struct Shown {
 }
 
 /// A picture with its ink, in the size of the viewport or, coarse, a part of it.
-#[derive(PartialEq)]
 struct Picture {
     width: u32,
     kind: Kind,
@@ -94,8 +93,9 @@ impl Iterm2 {
             let columns = pixels(piece.x - area.x, piece.right() - area.x, self.cell.width);
             let lines = |top: u16, bottom: u16| pixels(top - area.y, bottom - area.y, self.cell.height);
             let changed = |row: &u16| {
-                let part = |picture: &Picture| picture.part(columns.clone(), lines(*row, row + 1));
-                before.is_none_or(|before| part(before) != part(&shown.picture))
+                let lines = lines(*row, row + 1);
+                let now = shown.picture.rows(columns.clone(), lines.clone());
+                before.is_none_or(|before| !before.rows(columns.clone(), lines).eq(now))
             };
             let mut at = piece.y;
             while let Some(top) = (at..piece.bottom()).find(changed) {
@@ -144,12 +144,18 @@ impl Picture {
         picture
     }
 
-    fn part(&self, columns: Range<usize>, lines: Range<usize>) -> Self {
+    fn rows(&self, columns: Range<usize>, lines: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let pixel_len = if self.kind == Kind::Rgb { 3 } else { 1 };
-        let columns = columns.start..columns.end.min(self.width as usize);
+        let bytes = columns.start * pixel_len..columns.end.min(self.width as usize) * pixel_len;
         let rows = self.bytes.chunks_exact(self.row_len()).take(lines.end).skip(lines.start);
-        let bytes = rows.flat_map(|row| &row[columns.start * pixel_len..columns.end * pixel_len]).copied().collect();
-        Self { width: columns.len() as u32, kind: self.kind, bytes }
+        rows.filter_map(move |row| row.get(bytes.clone()))
+    }
+
+    fn part(&self, columns: Range<usize>, lines: Range<usize>) -> Self {
+        let width = columns.end.min(self.width as usize).saturating_sub(columns.start);
+        let mut part = Self { width: width as u32, kind: self.kind, bytes: Vec::new() };
+        self.rows(columns, lines).for_each(|row| part.bytes.extend_from_slice(row));
+        part
     }
 
     fn row_len(&self) -> usize {
