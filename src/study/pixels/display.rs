@@ -7,15 +7,12 @@ use std::fmt;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+use super::Frame;
 use super::attributes::{first_item, text};
 use super::description::Photometric;
 use super::lut::LookupTable;
 use super::modality::Unit;
 use super::window::{Voi, VoiFunction, Window, WindowError};
-use super::{Frame, Values};
-
-/// Widest range of stored values for which shades are computed once each, in values.
-const SHADES_MAX: i64 = 65_536;
 
 /// A picture of 8 bits a sample, ready to be shown at its own resolution.
 #[derive(Clone, PartialEq, Eq)]
@@ -67,16 +64,7 @@ impl Frame {
                 (share * 255.0).round() as u8
             }
         };
-        if let Values::I32(values) = &self.values {
-            let lowest = values.iter().copied().min().unwrap_or_default();
-            let highest = values.iter().copied().max().unwrap_or_default();
-            if i64::from(highest) - i64::from(lowest) < SHADES_MAX {
-                let shades: Vec<u8> = (lowest..=highest).map(|stored| shade(f64::from(stored))).collect();
-                let of = |value: &i32| shades.get(value.abs_diff(lowest) as usize).copied().unwrap_or_default();
-                return Ok(values.iter().map(of).collect());
-            }
-        }
-        Ok(self.values.iter().map(shade).collect())
+        Ok(self.values.shades(shade))
     }
 
     /// Width and level with which [`Window::Values`] draws what this window draws, or, of a sigmoid, what is nearest
@@ -105,13 +93,11 @@ impl Frame {
     }
 
     fn whole_range(&self) -> Voi {
-        let (mut lowest, mut highest) = (f64::INFINITY, f64::NEG_INFINITY);
-        for stored in self.values.iter().filter(|&stored| !self.is_padding(stored)) {
+        let value_of = |stored: f64| {
             let value = self.modality.at(stored);
-            if value.is_finite() {
-                (lowest, highest) = (lowest.min(value), highest.max(value));
-            }
-        }
+            (!self.is_padding(stored) && value.is_finite()).then_some(value)
+        };
+        let (lowest, highest) = self.values.extremes(value_of).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
         Voi::Range { lowest, highest }
     }
 

@@ -29,6 +29,7 @@ mod modality;
 mod native;
 mod overlay;
 mod palette;
+mod shades;
 mod shutter;
 mod suv;
 mod window;
