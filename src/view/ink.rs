@@ -1,11 +1,13 @@
 //! Ink above a picture: lines, outlines and handles, drawn pixel by pixel at the resolution of the screen.
 //!
-//! Every stroke has a dark halo, so that it is seen on bone as on air. A halo only takes pixels that are empty: where
-//! strokes cross or come close, none eats another. Nothing is blended: ink is a number, and a terminal that draws the
+//! All ink has a dark halo, so that it is seen on bone as on air. The halo comes last and only takes pixels that are
+//! empty: where strokes cross or come close, none eats another. Nothing is blended: ink is a number, and a terminal that draws the
 //! picture itself gets ink with sharp edges over it.
 //!
 //! Places are in screen pixels as in [`super::pose`], and may be anything: lines are clipped before they are drawn, so
 //! that the work is bounded by the viewport, and a number that is none draws nothing.
+
+use std::ops::Range;
 
 use super::pose::{Mapping, Size};
 use super::raster::Overlay;
@@ -68,24 +70,48 @@ impl Stroke {
 pub struct Canvas {
     size: Size,
     ink: Vec<u8>,
-    is_blank: bool,
+    /// Rows with ink.
+    inked: Range<usize>,
 }
 
 impl Canvas {
     /// A blank one; sides are cut to the longest that viewports have.
     pub fn new(width: u32, height: u32) -> Self {
         let size = Size::viewport(width, height);
-        Self { size, ink: vec![0; size.width as usize * size.height as usize], is_blank: true }
+        Self { size, ink: vec![0; size.width as usize * size.height as usize], inked: 0..0 }
     }
 
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// What was drawn; nothing if that was nothing.
-    pub fn finish(self) -> Option<Overlay> {
+    /// What was drawn, with its halo; nothing if that was nothing.
+    pub fn finish(mut self) -> Option<Overlay> {
         let Size { width, height } = self.size;
-        (!self.is_blank).then_some(Overlay { width, height, ink: self.ink })
+        if self.inked.is_empty() {
+            return None;
+        }
+        // Rows as they were before the halo, with an empty pixel at either end.
+        let rows = self.inked.start.saturating_sub(1)..(self.inked.end + 1).min(height as usize);
+        let length = width as usize;
+        let blank = vec![0; length + 2];
+        let padded = |row: &[u8]| [&[0], row, &[0]].concat();
+        let mut here = blank.clone();
+        let mut below = padded(&self.ink[rows.start * length..][..length]);
+        for y in rows {
+            let next = self.ink.get((y + 1) * length..(y + 2) * length).map_or_else(|| blank.clone(), padded);
+            let above = std::mem::replace(&mut here, std::mem::replace(&mut below, next));
+            let mut near: Vec<u8> = above.iter().zip(&here).zip(&below).map(|((a, b), c)| a | b | c).collect();
+            for x in 0..length {
+                near[x] |= near[x + 1] | near[x + 2];
+            }
+            for (pixel, near) in self.ink[y * length..][..length].iter_mut().zip(&near) {
+                if *pixel == 0 && *near != 0 {
+                    *pixel = HALO;
+                }
+            }
+        }
+        Some(Overlay { width, height, ink: self.ink })
     }
 
     pub fn line(&mut self, from: Place, to: Place, stroke: Stroke) {
@@ -180,7 +206,7 @@ impl Canvas {
         self.line((end, y - TICK_PX), (end, y + TICK_PX), stroke);
     }
 
-    /// Pixels of the image, as overlay planes have them: without a halo, and each at least one screen pixel.
+    /// Pixels of the image, as overlay planes have them; each takes at least one screen pixel.
     pub fn image_pixels(&mut self, mapping: &Mapping, pixels: impl IntoIterator<Item = (i64, i64)>, ink: u8) {
         for (column, row) in pixels {
             let point = |by: f64| Point { column: column as f64 + by, row: row as f64 + by };
@@ -188,7 +214,7 @@ impl Canvas {
             let across = pixels_between(a.0, b.0, self.size.width);
             for y in pixels_between(a.1, b.1, self.size.height) {
                 for x in across.clone() {
-                    self.set(x, y, ink);
+                    self.put(x, y, ink);
                 }
             }
         }
@@ -254,32 +280,15 @@ impl Canvas {
         (near(x, self.size.width) && near(y, self.size.height)).then(|| (x.floor() as i64, y.floor() as i64))
     }
 
-    /// One pixel of ink with its halo.
+    /// One pixel of ink.
     fn put(&mut self, x: i64, y: i64, ink: u8) {
-        self.set(x, y, ink);
-        for y in y - 1..=y + 1 {
-            for x in x - 1..=x + 1 {
-                if let Some(around) = self.at(x, y).filter(|around| **around == 0) {
-                    *around = HALO;
-                    self.is_blank = false;
-                }
-            }
-        }
-    }
-
-    fn set(&mut self, x: i64, y: i64, ink: u8) {
-        if let Some(pixel) = self.at(x, y) {
-            *pixel = ink;
-            self.is_blank = false;
-        }
-    }
-
-    fn at(&mut self, x: i64, y: i64) -> Option<&mut u8> {
-        let inside = |at: i64, size: u32| (0..i64::from(size)).contains(&at);
-        if !inside(x, self.size.width) || !inside(y, self.size.height) {
-            return None;
-        }
-        self.ink.get_mut(y as usize * self.size.width as usize + x as usize)
+        let inside = |at: i64, size: u32| usize::try_from(at).ok().filter(|at| *at < size as usize);
+        let (Some(x), Some(y)) = (inside(x, self.size.width), inside(y, self.size.height)) else { return };
+        self.ink[y * self.size.width as usize + x] = ink;
+        self.inked = match self.inked.is_empty() {
+            true => y..y + 1,
+            false => self.inked.start.min(y)..self.inked.end.max(y + 1),
+        };
     }
 }
 
@@ -288,7 +297,7 @@ fn distance(a: Place, b: Place) -> f64 {
 }
 
 /// Screen pixels between two places, at least one, within the viewport.
-fn pixels_between(a: f64, b: f64, size: u32) -> std::ops::Range<i64> {
+fn pixels_between(a: f64, b: f64, size: u32) -> Range<i64> {
     let (low, high) = (a.min(b).round(), a.max(b).round());
     let high = high.max(low + 1.0);
     let within = |at: f64| at.clamp(0.0, f64::from(size)) as i64;
@@ -307,13 +316,14 @@ mod tests {
     fn drawn(width: u32, height: u32, draw: impl FnOnce(&mut Canvas)) -> String {
         let mut canvas = Canvas::new(width, height);
         draw(&mut canvas);
+        let overlay = canvas.finish().unwrap();
         let row = |row: &[u8]| row.iter().map(|ink| ".12345o789".chars().nth(usize::from(*ink)).unwrap()).collect();
-        let rows: Vec<String> = canvas.ink.chunks(width as usize).map(row).collect();
+        let rows: Vec<String> = overlay.ink.chunks(width as usize).map(row).collect();
         rows.join("\n")
     }
 
     #[test]
-    fn a_line_is_drawn_with_its_halo() {
+    fn a_line_has_a_halo() {
         let line = drawn(6, 4, |canvas| canvas.line((1.5, 1.5), (3.5, 1.5), Stroke::solid(2)));
         assert_eq!(line, "ooooo.\no222o.\nooooo.\n......");
         let slanting = drawn(4, 4, |canvas| canvas.line((0.5, 0.5), (3.5, 3.5), Stroke::solid(1)));
@@ -387,7 +397,7 @@ mod tests {
         let pixels = [(0, 0), (3, 1), (9, 9), (i64::MIN, i64::MAX)];
         assert_eq!(
             drawn(8, 4, |canvas| canvas.image_pixels(&mapping, pixels, 5)),
-            "......55\n......55\n55......\n55......"
+            ".....o55\nooo..o55\n55o..ooo\n55o....."
         );
         let mapping = pose.mapping(&plane, Size { width: 2, height: 1 }).unwrap();
         assert_eq!(drawn(2, 1, |canvas| canvas.image_pixels(&mapping, [(1, 0)], 5)).matches('5').count(), 1);

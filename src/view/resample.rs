@@ -6,6 +6,8 @@
 //!
 //! Deliberately no sharper filters than these: what rings draws edges that are not in the image.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 /// The sum of the weights of one output pixel. With 255 as the largest sample, two such factors fit into 32 bits.
@@ -31,9 +33,11 @@ pub(super) enum Filter {
 /// Which input pixels make up each output pixel along a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taps {
-    /// Per output pixel its first input pixel, and where its weights end in `weights`.
-    ends: Vec<(u32, u32)>,
+    /// Per output pixel the first of its input pixels.
+    firsts: Vec<u32>,
+    /// Per output pixel as many weights as any needs, for the input pixels from its first on.
     weights: Vec<u16>,
+    each: usize,
 }
 
 /// A line of input as output pixels see it.
@@ -60,86 +64,132 @@ impl Line {
 impl Taps {
     /// Output pixel `i` of `count` shows the input from `from + i * step` on, for the length of a step.
     pub(super) fn new(count: u32, line: Line, filter: Filter) -> Self {
-        let mut taps = Self { ends: Vec::with_capacity(count as usize), weights: Vec::new() };
-        for i in 0..count {
+        let stretches = (0..count).map(|i| {
             let begin = line.from + f64::from(i) * line.step;
-            if line.step > 1.0 && filter != Filter::Draft {
-                taps.area(begin, line);
-            } else {
-                taps.point(begin + line.step / 2.0, line, filter);
+            match line.step > 1.0 && filter != Filter::Draft {
+                true => Stretch::area(begin, line),
+                false => Stretch::point(begin + line.step / 2.0, line, filter),
             }
+        });
+        Self::of(stretches.collect(), line.length)
+    }
+
+    fn of(stretches: Vec<Stretch>, length: u32) -> Self {
+        let each = stretches.iter().map(|stretch| stretch.last - stretch.first).max().unwrap_or(0).max(1);
+        let mut taps = Self {
+            firsts: Vec::with_capacity(stretches.len()),
+            weights: Vec::with_capacity(stretches.len() * each as usize),
+            each: each as usize,
+        };
+        for stretch in stretches {
+            // So far to the left that all weights stand beside input.
+            let first = stretch.first.min(length.saturating_sub(each));
+            taps.firsts.push(first);
+            taps.weights.extend((first..first + each).map(|pixel| stretch.weight(pixel)));
         }
         taps
     }
 
-    fn push(&mut self, first: u32) {
-        // At most a few weights for each input pixel, of which there are 65,535.
-        self.ends.push((first, self.weights.len() as u32));
-    }
-
-    /// The average over a stretch; black if most of it is outside.
-    fn area(&mut self, begin: f64, Line { step, open, length, .. }: Line) {
-        let low = begin.max(open.0).max(0.0);
-        let high = (begin + step).min(open.1).min(f64::from(length));
-        if high - low < step / 2.0 {
-            return self.push(0);
-        }
-        let (first, last) = (low.floor() as u32, high.ceil() as u32);
-        let up_to = |at: u32| ((f64::from(at).min(high) - low) / (high - low) * f64::from(ONE)).round() as u32;
-        let mut before = 0;
-        for pixel in first..last {
-            let now = up_to(pixel + 1);
-            // Differences of numbers from 0 to ONE that do not fall.
-            self.weights.push((now - before) as u16);
-            before = now;
-        }
-        self.push(first);
-    }
-
-    /// What is at one place; black outside.
-    fn point(&mut self, middle: f64, Line { open, length, .. }: Line, filter: Filter) {
-        let last = f64::from(length) - 1.0;
-        if !(open.0.max(0.0)..open.1.min(last + 1.0)).contains(&middle) {
-            return self.push(0);
-        }
-        if filter != Filter::Linear {
-            self.weights.push(ONE as u16);
-            return self.push(middle.floor() as u32);
-        }
-        let place = (middle - 0.5).clamp(0.0, last);
-        let second = ((place - place.floor()) * f64::from(ONE)).round() as u16;
-        self.weights.push(ONE as u16 - second);
-        if second > 0 {
-            self.weights.push(second);
-        }
-        self.push(place.floor() as u32);
-    }
-
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.firsts.len()
     }
 
     /// First input pixel and weights of an output pixel.
-    fn of(&self, output: usize) -> (usize, &[u16]) {
-        let begin = if output == 0 { 0 } else { self.ends[output - 1].1 };
-        let (first, end) = self.ends[output];
-        (first as usize, &self.weights[begin as usize..end as usize])
+    fn at(&self, output: usize) -> (usize, &[u16]) {
+        let weights = &self.weights[output * self.each..(output + 1) * self.each];
+        (self.firsts[output] as usize, weights)
     }
 
-    /// Whether every output pixel is the input pixel at its place, counted from the first one.
-    fn is_copy(&self) -> bool {
-        let first = self.ends.first().map_or(0, |(first, _)| *first);
-        let own = |(i, (at, _)): (usize, &(u32, u32))| *at as usize == first as usize + i;
-        self.weights.len() == self.ends.len()
-            && self.weights.iter().all(|weight| u32::from(*weight) == ONE)
-            && self.ends.iter().enumerate().all(own)
+    /// The input pixels that may be used.
+    fn used(&self) -> Range<usize> {
+        let first = self.firsts.iter().min().map_or(0, |first| *first as usize);
+        let last = self.firsts.iter().max().map_or(0, |last| *last as usize + self.each);
+        first..last
     }
 
-    /// The input pixels that are used at all.
-    fn used(&self) -> std::ops::Range<usize> {
-        let used = (0..self.len()).map(|i| self.of(i)).filter(|(_, weights)| !weights.is_empty());
-        let bounds = used.map(|(first, weights)| (first, first + weights.len()));
-        bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).map_or(0..0, |(first, end)| first..end)
+    /// If the output is a piece of the input with black around it: where in the output it is, and where in the input
+    /// it begins.
+    fn copied(&self) -> Option<(Range<usize>, usize)> {
+        let is_seen = |output: &usize| self.weights[*output] > 0;
+        if self.each > 1 {
+            return None;
+        }
+        let begin = (0..self.len()).find(is_seen)?;
+        let end = (begin..self.len()).find(|output| !is_seen(output)).unwrap_or(self.len());
+        let first = self.firsts[begin] as usize;
+        let in_order = (begin..end).all(|output| self.firsts[output] as usize == first + output - begin);
+        (in_order && !(end..self.len()).any(|output| is_seen(&output))).then_some((begin..end, first))
+    }
+}
+
+/// What of the input an output pixel shows.
+struct Stretch {
+    first: u32,
+    /// Behind the last one.
+    last: u32,
+    kind: Kind,
+}
+
+enum Kind {
+    Black,
+    /// Everything between two places alike.
+    Area {
+        low: f64,
+        high: f64,
+    },
+    /// The weight of the second of two pixels; the first has the rest.
+    Point {
+        second: u16,
+    },
+}
+
+impl Stretch {
+    const BLACK: Self = Self { first: 0, last: 0, kind: Kind::Black };
+
+    /// The average over a stretch; black if most of it is outside.
+    fn area(begin: f64, Line { step, open, length, .. }: Line) -> Self {
+        let low = begin.max(open.0).max(0.0);
+        let high = (begin + step).min(open.1).min(f64::from(length));
+        if high - low < step / 2.0 {
+            return Self::BLACK;
+        }
+        Self { first: low.floor() as u32, last: high.ceil() as u32, kind: Kind::Area { low, high } }
+    }
+
+    /// What is at one place; black outside.
+    fn point(middle: f64, Line { open, length, .. }: Line, filter: Filter) -> Self {
+        let last = f64::from(length) - 1.0;
+        if !(open.0.max(0.0)..open.1.min(last + 1.0)).contains(&middle) {
+            return Self::BLACK;
+        }
+        let of = |first: f64, second: u16| {
+            let first = first as u32;
+            Self { first, last: first + if second > 0 { 2 } else { 1 }, kind: Kind::Point { second } }
+        };
+        if filter != Filter::Linear {
+            return of(middle.floor(), 0);
+        }
+        let place = (middle - 0.5).clamp(0.0, last);
+        of(place.floor(), ((place - place.floor()) * f64::from(ONE)).round() as u16)
+    }
+
+    fn weight(&self, pixel: u32) -> u16 {
+        if !(self.first..self.last).contains(&pixel) {
+            return 0;
+        }
+        match self.kind {
+            Kind::Black => 0,
+            Kind::Point { second } if pixel == self.first => ONE as u16 - second,
+            Kind::Point { second } => second,
+            Kind::Area { low, high } => {
+                let up_to = |at: u32| {
+                    let part = (f64::from(at).min(high) - low).max(0.0) / (high - low);
+                    (part * f64::from(ONE)).round() as u16
+                };
+                // Shares up to here less those before: together exactly ONE.
+                up_to(pixel + 1) - up_to(pixel)
+            }
+        }
     }
 }
 
@@ -147,19 +197,18 @@ impl Taps {
 /// pixels that are not there count as black.
 pub(super) fn resample<const N: usize>(input: &[[u8; N]], width: usize, across: &Taps, down: &Taps) -> Vec<[u8; N]> {
     let mut output = vec![[0; N]; across.len() * down.len()];
-    if output.is_empty() || width == 0 {
+    let used = across.used();
+    if output.is_empty() || used.end > width {
         return output;
     }
-    let used = across.used();
-    let copy = across.is_copy();
-    let work = Work { input, width, across, used, copy };
+    let work = Work { input, width, across, copied: across.copied(), used };
     let samples = N * (work.used.len() * down.used().len()).max(output.len());
-    let rows = across.len();
+    let row = across.len();
     let band = |(number, band): (usize, &mut [[u8; N]])| work.band(down, number * BAND_ROWS, band);
     if samples >= PARALLEL_SAMPLES_MIN {
-        output.par_chunks_mut(rows * BAND_ROWS).enumerate().for_each(band);
+        output.par_chunks_mut(row * BAND_ROWS).enumerate().for_each(band);
     } else {
-        output.chunks_mut(rows * BAND_ROWS).enumerate().for_each(band);
+        output.chunks_mut(row * BAND_ROWS).enumerate().for_each(band);
     }
     output
 }
@@ -168,9 +217,9 @@ struct Work<'a, const N: usize> {
     input: &'a [[u8; N]],
     width: usize,
     across: &'a Taps,
-    /// The columns that are used.
-    used: std::ops::Range<usize>,
-    copy: bool,
+    copied: Option<(Range<usize>, usize)>,
+    /// The columns that are used; within the width.
+    used: Range<usize>,
 }
 
 impl<const N: usize> Work<'_, N> {
@@ -181,76 +230,86 @@ impl<const N: usize> Work<'_, N> {
         for i in 0..band.len() / length {
             let (done, rest) = band.split_at_mut(i * length);
             let out = &mut rest[..length];
-            let (row, weights) = down.of(first + i);
-            if i > 0 && down.of(first + i - 1) == (row, weights) {
+            let (row, weights) = down.at(first + i);
+            if i > 0 && down.at(first + i - 1) == (row, weights) {
                 out.copy_from_slice(&done[(i - 1) * length..]);
                 continue;
             }
-            match weights {
-                [] => {}
-                [_] => self.row(self.input_row(row), out),
-                _ => {
+            let rows = (row..).zip(weights).filter(|(_, weight)| **weight > 0);
+            let mut rows = rows.filter_map(|(row, weight)| Some((self.input_row(row)?, *weight)));
+            match (rows.next(), rows.next()) {
+                (None, _) => {}
+                (Some((row, weight)), None) if u32::from(weight) == ONE => self.single_row(row, out),
+                (Some(first), second) => {
                     sums.fill(0);
-                    for (offset, weight) in weights.iter().enumerate() {
-                        let samples = self.input_row(row + offset).as_flattened();
-                        for (sum, sample) in sums.iter_mut().zip(samples) {
-                            *sum += u32::from(*sample) * u32::from(*weight);
+                    for (row, weight) in [first].into_iter().chain(second).chain(rows) {
+                        for (sum, sample) in sums.iter_mut().zip(row.as_flattened()) {
+                            *sum += u32::from(*sample) * u32::from(weight);
                         }
                     }
-                    self.summed_row(sums.as_chunks().0, out);
+                    self.weigh(sums.as_chunks().0, out, |sum| (sum / (ONE * ONE)) as u8, ONE * ONE / 2);
                 }
             }
         }
     }
 
     /// The used part of an input row.
-    fn input_row(&self, row: usize) -> &[[u8; N]] {
+    fn input_row(&self, row: usize) -> Option<&[[u8; N]]> {
         let begin = row * self.width;
-        self.input.get(begin + self.used.start..begin + self.used.end.min(self.width)).unwrap_or_default()
+        self.input.get(begin + self.used.start..begin + self.used.end)
     }
 
-    /// A row as it is in the input.
-    fn row(&self, input: &[[u8; N]], out: &mut [[u8; N]]) {
-        if self.copy && input.len() == out.len() {
-            out.copy_from_slice(input);
-            return;
-        }
-        for (i, out) in out.iter_mut().enumerate() {
-            let (first, weights) = self.across.of(i);
-            let pixels = input.get(first.wrapping_sub(self.used.start)..).unwrap_or_default();
-            *out = match (weights, pixels) {
-                ([], _) => [0; N],
-                ([_], [pixel, ..]) => *pixel,
-                _ => {
-                    let mut sums = [ONE / 2; N];
-                    for (pixel, weight) in pixels.iter().zip(weights) {
-                        for (sum, sample) in sums.iter_mut().zip(pixel) {
-                            *sum += u32::from(*sample) * u32::from(*weight);
-                        }
-                    }
-                    sums.map(|sum| (sum / ONE) as u8)
-                }
-            };
+    fn single_row(&self, row: &[[u8; N]], out: &mut [[u8; N]]) {
+        match &self.copied {
+            Some((range, first)) => {
+                let begin = first - self.used.start;
+                out[range.clone()].copy_from_slice(&row[begin..begin + range.len()]);
+            }
+            None => self.weigh(row, out, |sum| (sum / ONE) as u8, ONE / 2),
         }
     }
 
-    /// A row that is the sum of several, with weights.
-    fn summed_row(&self, input: &[[u32; N]], out: &mut [[u8; N]]) {
-        for (i, out) in out.iter_mut().enumerate() {
-            let (first, weights) = self.across.of(i);
-            let pixels = input.get(first.wrapping_sub(self.used.start)..).unwrap_or_default();
-            if weights.is_empty() {
-                continue;
-            }
-            let mut sums = [ONE * ONE / 2; N];
-            for (pixel, weight) in pixels.iter().zip(weights) {
-                for (sum, sample) in sums.iter_mut().zip(pixel) {
-                    *sum += *sample * u32::from(*weight);
+    /// Output pixels from a row; the usual numbers of weights have loops of their own, which are unrolled.
+    fn weigh<T: Copy + Into<u32>>(&self, row: &[[T; N]], out: &mut [[u8; N]], shade: fn(u32) -> u8, half: u32) {
+        match self.across.each {
+            1 => self.weigh_each::<T, 1>(row, out, shade, half),
+            2 => self.weigh_each::<T, 2>(row, out, shade, half),
+            3 => self.weigh_each::<T, 3>(row, out, shade, half),
+            4 => self.weigh_each::<T, 4>(row, out, shade, half),
+            5 => self.weigh_each::<T, 5>(row, out, shade, half),
+            6 => self.weigh_each::<T, 6>(row, out, shade, half),
+            each => {
+                let weights = self.across.weights.chunks_exact(each);
+                for ((out, first), weights) in out.iter_mut().zip(&self.across.firsts).zip(weights) {
+                    *out = weighed(&row[*first as usize - self.used.start..][..each], weights, half).map(shade);
                 }
             }
-            *out = sums.map(|sum| (sum / (ONE * ONE)) as u8);
         }
     }
+
+    fn weigh_each<T: Copy + Into<u32>, const K: usize>(
+        &self,
+        row: &[[T; N]],
+        out: &mut [[u8; N]],
+        shade: fn(u32) -> u8,
+        half: u32,
+    ) {
+        let weights = self.across.weights.as_chunks::<K>().0;
+        for ((out, first), weights) in out.iter_mut().zip(&self.across.firsts).zip(weights) {
+            *out = weighed(&row[*first as usize - self.used.start..][..K], weights, half).map(shade);
+        }
+    }
+}
+
+/// The sum of pixels with their weights.
+fn weighed<T: Copy + Into<u32>, const N: usize>(pixels: &[[T; N]], weights: &[u16], half: u32) -> [u32; N] {
+    let mut sums = [half; N];
+    for (pixel, weight) in pixels.iter().zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(pixel) {
+            *sum += (*sample).into() * u32::from(*weight);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]
