@@ -96,6 +96,17 @@ pub enum HeardError {
     Different { positions: Vec<usize> },
 }
 
+impl HeardError {
+    /// Places, from 1, of the words that do not fit.
+    pub fn places(&self) -> &[usize] {
+        match self {
+            Self::Count { .. } => &[],
+            Self::NotAWord { position, .. } => std::slice::from_ref(position),
+            Self::Different { positions } => positions,
+        }
+    }
+}
+
 /// First message of live words: what the starter will reveal, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]

@@ -15,7 +15,7 @@ use crate::identity::keys::{IdentityKey, SigningSecret};
 use crate::identity::stretch::Cost;
 use crate::identity::trust::names::FindError;
 use crate::identity::trust::{Added, Colleague, Trust, TrustError, Verification};
-use crate::identity::words::{ExpectedHalf, HeardError, OwnHalf};
+use crate::identity::words::{ExpectedHalf, OwnHalf};
 use crate::net::resolve;
 use crate::store::{Batch, Table, write_private};
 
@@ -121,7 +121,10 @@ impl Node {
     pub fn card_show(&self, who: Option<&str>) -> Result<Reply, Failure> {
         let open = self.me()?;
         match who {
-            None => Ok(Reply::Card(card_view(&open.card, "me", None, now()))),
+            None => {
+                let text = Some(open.card.to_text());
+                Ok(Reply::Card(CardView { text, ..card_view(&open.card, "me", None, now()) }))
+            }
             Some(who) => Ok(Reply::Card(self.colleague_view(&self.find_person(who)?)?)),
         }
     }
@@ -231,7 +234,8 @@ impl Node {
             }
             Err(error) => Err(Failure::new(FailureCode::Untrusted, format!("{name} is not verified: {error}"))
                 .hint("Let your colleague read her words again. If they stay wrong, the card is not hers.")
-                .detail("wrong", vec![heard_detail(&error)])),
+                .detail("wrong", vec![error.to_string()])
+                .detail("places", error.places().iter().map(usize::to_string).collect())),
         }
     }
 
@@ -346,6 +350,7 @@ fn card_view(card: &Card, trust: &str, name: Option<&str>, time: Timestamp) -> C
         serial: card.serial(),
         expires: Some(card.expires().to_string()),
         expired: card.is_expired(time),
+        text: None,
     }
 }
 
@@ -374,10 +379,6 @@ fn card_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             .hint("`overread card export F.card` writes one; name the file, or the folder it lies in."));
     }
     Ok(files)
-}
-
-fn heard_detail(error: &HeardError) -> String {
-    error.to_string()
 }
 
 /// Words for what the book of colleagues refuses.

@@ -24,6 +24,7 @@ fn card(name: &str) -> CardView {
         serial: 3,
         expires: Some("2027-01-01T00:00:00Z".into()),
         expired: true,
+        text: None,
     }
 }
 

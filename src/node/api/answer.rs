@@ -194,6 +194,9 @@ pub struct CardView {
     pub serial: u64,
     pub expires: Option<String>,
     pub expired: bool,
+    /// The card as text, as its file has it; of one's own card only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
