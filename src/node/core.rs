@@ -240,6 +240,9 @@ impl Node {
             R::StudyRemove { study } => self.study_remove(&study).await.map(Step::Done),
             R::StudyReview { study, directory } => self.study_review(&study, directory, task),
             R::StudyInclude { study, series } => self.study_include(&study, series, task),
+            R::StudyLeftOut { study } => self.study_left_out(&study).map(Step::Done),
+            R::StudyDecide { study, admit, keep_out } => self.study_decide(&study, admit, keep_out, task),
+            R::StudyPatients => self.study_patients().map(Step::Done),
             R::StudyExport { study, directory } => self.study_export(&study, directory, task),
             R::StudyFile { study, sop_instance_uid } => self.study_file(&study, sop_instance_uid, task),
             R::StudyImage { study, sop_instance_uid, frame, values, window } => {
@@ -504,6 +507,9 @@ fn needs_network(request: &Request) -> bool {
             | R::StudyRemove { .. }
             | R::StudyReview { .. }
             | R::StudyInclude { .. }
+            | R::StudyLeftOut { .. }
+            | R::StudyDecide { .. }
+            | R::StudyPatients
             | R::StudyExport { .. }
             | R::StudyFile { .. }
             | R::StudyImage { .. }

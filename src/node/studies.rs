@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::api::{Failure, FailureCode, InstanceFile, Reply};
+use super::api::{Failure, FailureCode, InstanceFile, Reply, StudyPatient};
 use super::core::{Node, Step, Task, now};
 use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
@@ -313,9 +313,11 @@ impl Node {
         let database = self.me()?.vault.keys().database.duplicate();
         let taken = self.take_from_inbox(&request.inbox)?;
         self.run_beside(task, move |control| {
-            let mut report = library::import(&store, &database, &request, taken.files(), now(), control)?;
+            let report = library::import(&store, &database, &request, taken.files(), now(), control);
+            // Also of an import that was stopped or failed: studies finished before it are here.
             Ok(Box::new(move |node: &mut Node| {
                 node.studies.local = Studies::load(node.store()?)?.local;
+                let mut report = report?;
                 node.imported_from_inbox(&taken, request.dry_run, &mut report);
                 Ok(Reply::Imported(report))
             }))
@@ -410,6 +412,42 @@ impl Node {
         })
     }
 
+    pub fn study_left_out(&self, typed: &str) -> Result<Reply, Failure> {
+        let study = self.local_study(typed)?;
+        Ok(Reply::LeftOut { images: library::left_out_images(self.store()?, &study)? })
+    }
+
+    pub fn study_decide(
+        &mut self,
+        typed: &str,
+        admit: Vec<String>,
+        keep_out: Vec<String>,
+        task: Task,
+    ) -> Result<Step, Failure> {
+        let study = self.local_study(typed)?;
+        let reviewer = self.me()?.card.name().into_owned();
+        let store = Arc::clone(self.store()?);
+        self.run_beside(task, move |control| {
+            let decisions = library::Decisions { admit: &admit, keep_out: &keep_out };
+            library::decide(&store, &study, &decisions, &reviewer, now(), control)?;
+            Ok(Box::new(move |node: &mut Node| {
+                node.studies.local = Studies::load(node.store()?)?.local;
+                Ok(Reply::Decided { admitted: admit.len(), kept_out: keep_out.len() })
+            }))
+        })
+    }
+
+    pub fn study_patients(&self) -> Result<Reply, Failure> {
+        let store = self.store()?;
+        let mut patients = Vec::new();
+        for study in self.studies.local.keys() {
+            if let Some(patient) = library::patient_of(store, study)? {
+                patients.push(StudyPatient { study: study.to_string(), patient });
+            }
+        }
+        Ok(Reply::Patients { patients })
+    }
+
     pub fn study_export(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
         let (head, key) = self.head_and_key(typed)?;
         let store = Arc::clone(self.store()?);
@@ -453,9 +491,16 @@ impl Node {
     /// One instance's file for a viewer, opened beside the node: many are asked for while somebody scrolls.
     pub fn study_file(&mut self, typed: &str, sop_instance_uid: String, task: Task) -> Result<Step, Failure> {
         let (head, key) = self.head_and_key(typed)?;
+        let local = self.find_study(typed).ok();
         let store = Arc::clone(self.store()?);
         self.run_beside(task, move |_| {
-            let (hash, bytes) = library::open_file(&store, &head, &key, &sop_instance_uid)?;
+            let (hash, bytes) = match library::open_file(&store, &head, &key, &sop_instance_uid) {
+                Err(failure) if failure.code == FailureCode::NotFound => {
+                    let left_out = local.map(|study| library::open_left_out(&store, &study, &key, &sop_instance_uid));
+                    left_out.transpose()?.flatten().ok_or(failure)?
+                }
+                opened => opened?,
+            };
             let plain_hash = data_encoding::HEXLOWER.encode(&hash);
             let reply = Reply::File(InstanceFile { plain_hash, bytes });
             Ok(Box::new(move |_: &mut Node| Ok(reply)))

@@ -2,7 +2,9 @@
 
 use crate::cli::progress::bytes;
 use crate::encoding::text::shown;
-use crate::node::api::{ImageView, ImportReport, ImportedStudy, LeftOut, PlanPatient, StudyDetail, StudyView};
+use crate::node::api::{
+    ImageView, ImportReport, ImportedStudy, LeftOut, LeftOutImage, PlanPatient, StudyDetail, StudyPatient, StudyView,
+};
 
 use super::layout::{Table, count, field, items, section, short};
 use super::plan;
@@ -119,6 +121,28 @@ pub(super) fn reviewed(pages: &[String], images: usize) -> String {
         text += &format!("  {}\n", shown(page));
     }
     text + "Next: `overread study include STUDY SERIES --burned-in-checked` for what shows nobody's name.\n"
+}
+
+/// Images that may show a name, one a line.
+pub(super) fn left_out_images(images: &[LeftOutImage], width: usize) -> String {
+    let number = |number: Option<i32>| number.map_or_else(|| "-".into(), |number| number.to_string());
+    let mut table = Table::new(&["series", "image", "frames", "state", "why", "SOP Instance UID"]);
+    for image in images {
+        table.row([
+            &number(image.series_number),
+            &number(image.number),
+            &image.frames.to_string(),
+            &image.state,
+            &image.why,
+            &image.sop_instance_uid,
+        ]);
+    }
+    table.text(width)
+}
+
+/// The real patients; shown at the sender only.
+pub(super) fn patients(patients: &[StudyPatient], width: usize) -> String {
+    patients.iter().map(|one| format!("{}\n{}", short(&one.study), patient(&one.patient, width))).collect()
 }
 
 pub(super) fn exported(instances: usize, size: u64, directory: &str) -> String {

@@ -10,6 +10,29 @@ fn delivery(member: &str, state: &str) -> DeliveryView {
     DeliveryView { member: member.into(), identity: "p-abcd".into(), state: state.into() }
 }
 
+fn left_out_image(text: &str) -> LeftOutImage {
+    LeftOutImage {
+        sop_instance_uid: text.into(),
+        series_instance_uid: text.into(),
+        series_number: Some(3),
+        series_description: text.into(),
+        modality: text.into(),
+        number: None,
+        frames: 1,
+        frames_to_see: vec![1],
+        rows: 8,
+        columns: 8,
+        why: text.into(),
+        plain_hash: text.into(),
+        state: "waits".into(),
+        looked: None,
+    }
+}
+
+fn patient(text: &str) -> PlanPatient {
+    PlanPatient { name: text.into(), study_description: text.into(), ..PlanPatient::default() }
+}
+
 fn card(name: &str) -> CardView {
     CardView {
         identity: "p-abcdefghijkl".into(),
@@ -289,6 +312,9 @@ fn every_reply(text: &str) -> Vec<Reply> {
         Reply::Study(StudyDetail { study, series_list: vec![series], identity }),
         Reply::Reviewed { pages: words(), images: 3 },
         Reply::Included { included: 1 },
+        Reply::LeftOut { images: vec![left_out_image(text)] },
+        Reply::Decided { admitted: 1, kept_out: 1 },
+        Reply::Patients { patients: vec![StudyPatient { study: text.into(), patient: patient(text) }] },
         Reply::Exported { instances: 1, bytes: 1, directory: text.into() },
         Reply::Image(image),
         Reply::CaseCreated {

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
-use super::study::{ImageView, ImportReport, InboxView, InstanceFile, SkippedFile, StudyDetail, StudyView};
+use super::study::{
+    ImageView, ImportReport, InboxView, InstanceFile, LeftOutImage, SkippedFile, StudyDetail, StudyPatient, StudyView,
+};
 
 /// What comes back on a request: any number of events, then one end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,6 +124,9 @@ pub enum Reply {
     Study(StudyDetail),
     Reviewed { pages: Vec<String>, images: usize },
     Included { included: usize },
+    LeftOut { images: Vec<LeftOutImage> },
+    Decided { admitted: usize, kept_out: usize },
+    Patients { patients: Vec<StudyPatient> },
     Exported { instances: usize, bytes: u64, directory: String },
     File(InstanceFile),
     Image(ImageView),

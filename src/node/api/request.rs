@@ -116,11 +116,23 @@ pub enum Request {
         study: String,
         series: Vec<String>,
     },
+    /// What may show a name, image by image, and who has looked at which.
+    StudyLeftOut {
+        study: String,
+    },
+    /// What somebody decided who looked at single images, by SOP Instance UID: all of it counts, or nothing.
+    StudyDecide {
+        study: String,
+        admit: Vec<String>,
+        keep_out: Vec<String>,
+    },
+    /// Who the patients of the studies imported here are, for the sender's own screen.
+    StudyPatients,
     StudyExport {
         study: String,
         directory: PathBuf,
     },
-    /// One instance's file as it is stored, for viewers.
+    /// One instance's file as it is stored, for viewers; also one that was left out and waits for somebody to look.
     StudyFile {
         study: String,
         sop_instance_uid: String,

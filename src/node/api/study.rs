@@ -156,6 +156,48 @@ pub struct InstanceView {
     pub here: bool,
 }
 
+/// The real patient of a study imported here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StudyPatient {
+    pub study: String,
+    pub patient: PlanPatient,
+}
+
+/// An image that was left out because a name may be burned into it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOutImage {
+    pub sop_instance_uid: String,
+    pub series_instance_uid: String,
+    pub series_number: Option<i32>,
+    pub series_description: String,
+    pub modality: String,
+    /// Instance Number.
+    pub number: Option<i32>,
+    /// 0 without pixel data: then there is nothing to look at.
+    pub frames: u32,
+    /// Frames, from 1, that somebody must have seen before it may be let in: those of the contact sheets.
+    pub frames_to_see: Vec<u32>,
+    pub rows: u32,
+    pub columns: u32,
+    /// Why it was left out.
+    pub why: String,
+    /// BLAKE3 of the file that waits, in hexadecimal.
+    pub plain_hash: String,
+    /// `waits`, `admitted` or `kept out`.
+    pub state: String,
+    /// The last look at it.
+    pub looked: Option<LookView>,
+}
+
+/// Who looked at an image, when, and at which bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookView {
+    pub who: String,
+    pub at: String,
+    /// BLAKE3 of the file that was looked at, in hexadecimal.
+    pub plain_hash: String,
+}
+
 /// One instance's file, de-identified as it is stored. It prints nothing of it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct InstanceFile {

@@ -45,7 +45,7 @@ pub(super) fn merge(
     let held_hashes: HashMap<String, Bytes<32>> =
         held.values().flatten().map(|entry| (entry.sop_instance.clone(), entry.plain_hash)).collect();
     let mut known: HashMap<String, bool> =
-        rows.iter().map(|row| (row.entry.sop_instance.clone(), row.waits())).collect();
+        rows.iter().map(|row| (row.entry.sop_instance.clone(), !row.is_in())).collect();
     let mut merged = Merged {
         head: None,
         left_out: Vec::new(),
@@ -73,7 +73,7 @@ pub(super) fn merge(
                 } else {
                     known.insert(entry.sop_instance.clone(), true);
                     merged.bytes_new += entry.file_bytes;
-                    merged.waiting.push(LeftOutRow { facts, entry, why: left.why, reviewed: None });
+                    merged.waiting.push(LeftOutRow { facts, entry, why: left.why, reviewed: None, kept_out: None });
                 }
             }
         }

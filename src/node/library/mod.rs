@@ -8,7 +8,7 @@
 //! import.rs    files -> plan -> patient group, study key -> chunks and rows   (groups.rs, left_out.rs, merge.rs)
 //! plan.rs      the same without storing: what will happen to which attribute
 //! reading.rs   pages, lists, details, export
-//! left_out.rs  what waits for somebody to look at it, and how it is let in
+//! left_out.rs  what waits for somebody to look at it, and how it is let in or kept out
 //! review.rs    contact sheets for that look
 //! words.rs     who the patient is, and the check of typed text
 //! ```
@@ -46,8 +46,10 @@ use crate::study::manifest::StudyHead;
 
 pub(super) use import::Meter;
 pub use import::{Control, import, left_behind};
-pub use left_out::include;
-pub use reading::{Export, OpenFailure, chunks_of, export, held_chunks, list, open_file, open_pages, opened, page_chunks, show};
+pub use left_out::{Decisions, decide, include, left_out_images, open_left_out};
+pub use reading::{
+    Export, OpenFailure, chunks_of, export, held_chunks, list, open_file, open_pages, opened, page_chunks, show,
+};
 pub use review::{DecodeFrame, GreyTile, Reviewed, decode_whole_range, review};
 pub use words::{check_text, patient_of, words_of};
 

@@ -185,6 +185,14 @@ pub fn open_file(
         Failure::new(FailureCode::NotFound, format!("There is no image {sop_instance_uid} in the study."))
             .hint("`overread study show STUDY` lists the images.")
     })?;
+    open_entry(store, key, instance)
+}
+
+pub(super) fn open_entry(
+    store: &Store,
+    key: &StudyKey,
+    instance: &InstanceEntry,
+) -> Result<([u8; 32], Vec<u8>), Failure> {
     let bytes = opened(store, |fetch| open_instance(key, instance, fetch)).map_err(|error| match error {
         OpenFailure::Store(error) => store_failure(error),
         OpenFailure::Content(ExportError::Object(ObjectError::Missing { .. })) => {

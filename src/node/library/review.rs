@@ -146,7 +146,7 @@ fn chosen(store: &Store, study: &LocalStudy) -> Result<Vec<Shown>, Failure> {
 }
 
 /// First, middle, last and every tenth frame.
-fn frames_shown(frames: u32) -> BTreeSet<u32> {
+pub(super) fn frames_shown(frames: u32) -> BTreeSet<u32> {
     let step = FRAME_STEP.max(frames / FRAMES_MAX);
     let mut shown: BTreeSet<u32> = (1..=frames).step_by(step as usize).collect();
     if frames > 0 {

@@ -17,6 +17,8 @@ use crate::study::manifest::text;
 use crate::study::part10::{self, PixelElement, Syntax};
 use crate::study::write::rebuild;
 
+mod left_out;
+
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 static GO: AtomicBool = AtomicBool::new(false);
@@ -379,7 +381,7 @@ fn an_image_that_may_show_a_name_is_in_no_manifest_until_somebody_looked() {
     let original = risky(2).bytes();
     let pixels = part10::read(&original).unwrap().pixel.unwrap().bytes.into_owned();
     assert_eq!(of("series-002/00002.dcm"), ("NO".to_owned(), pixels));
-    let rows = left_out::of_study(&home.store, &after.id).unwrap();
+    let rows = super::left_out::of_study(&home.store, &after.id).unwrap();
     assert_eq!(rows.len(), 2);
     for row in rows {
         let review = row.reviewed.unwrap();
@@ -473,7 +475,7 @@ fn a_removed_study_is_gone_and_gets_another_key_when_it_comes_back() {
     remove(&home.store, &study).unwrap();
     assert_eq!(find(&home.store, &id).err().unwrap().code, FailureCode::NotFound);
     assert!(home.store.groups().unwrap().is_empty());
-    assert!(left_out::of_study(&home.store, &study).unwrap().is_empty());
+    assert!(super::left_out::of_study(&home.store, &study).unwrap().is_empty());
     assert!(patient_of(&home.store, &study).unwrap().is_none());
     assert_ne!(home.import(&[files.path()]).unwrap().studies.remove(0).id, id);
 }
