@@ -115,7 +115,13 @@ async fn a_question_and_its_answer_travel_by_file_between_people_who_are_never_c
 
     let opinion =
         OpinionDraft { impression: "A simple cyst.".into(), agreement: "agree".into(), ..OpinionDraft::default() };
-    let request = Request::OpinionSign { case: case.clone(), opinion, incomplete_ok: false, text_checked: false };
+    let request = Request::OpinionSign {
+        case: case.clone(),
+        opinion,
+        displayed: None,
+        incomplete_ok: false,
+        text_checked: false,
+    };
     let signed = reader.begin(request, 0).await.end().await.unwrap().document();
     let opinion = signed["opinion"]["id"].as_str().unwrap().to_owned();
 

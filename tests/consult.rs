@@ -22,7 +22,13 @@ async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
 
     let opinion =
         OpinionDraft { impression: "A simple cyst.".into(), agreement: "agree".into(), ..OpinionDraft::default() };
-    let request = Request::OpinionSign { case: case.clone(), opinion, incomplete_ok: false, text_checked: false };
+    let request = Request::OpinionSign {
+        case: case.clone(),
+        opinion,
+        displayed: None,
+        incomplete_ok: false,
+        text_checked: false,
+    };
     let signed = consultant.json(request).await;
     assert_eq!(signed["opinion"]["delivery"][0]["state"], "delivered", "{signed}");
 

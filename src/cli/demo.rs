@@ -193,7 +193,13 @@ async fn consult(steps: &mut Steps<'_>, folder: &Path, study: Option<PathBuf>) -
         confidence: Some(70),
         ..OpinionDraft::default()
     };
-    let sign = Request::OpinionSign { case: case.clone(), opinion, incomplete_ok: false, text_checked: false };
+    let sign = Request::OpinionSign {
+        case: case.clone(),
+        opinion,
+        displayed: None,
+        incomplete_ok: false,
+        text_checked: false,
+    };
     let signed = reader.ask(sign).await?;
     let opinion = text(&signed["opinion"], "id")?;
     steps.done(at, "a signed opinion with its basis came back", &lines(&signed["opinion"]["basis"]["limitations"]));

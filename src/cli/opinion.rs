@@ -145,7 +145,7 @@ impl Sign {
             ask_three_questions(critical, session)?;
         }
         let Self { case, incomplete_ok, text_checked, .. } = self;
-        Ok(Request::OpinionSign { case, opinion, incomplete_ok, text_checked })
+        Ok(Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked })
     }
 
     fn typed(&mut self) -> Result<OpinionDraft, Failure> {

@@ -25,8 +25,15 @@ pub(super) struct Settings {
 #[derive(Debug, Subcommand)]
 enum SettingsCommand {
     /// Show all settings
+    #[command(after_help = "\
+Example:
+  overread settings show")]
     Show,
     /// Change one setting
+    #[command(after_help = "\
+Examples:
+  overread settings set retention 14d
+  overread settings set retention 0     pixels go as soon as a case is closed")]
     Set {
         /// Which: retention
         name: String,

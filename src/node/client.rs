@@ -74,6 +74,17 @@ impl Client {
         self.way.ask(&envelope, on_event).await.unwrap_or_else(|| Err(gone()))
     }
 
+    /// Asks one thing whose events go to `events`, and which is told what comes out of `replies`: for programs that do
+    /// not stand still while a person thinks. Dropped, it ends the request as far as it can be ended.
+    pub async fn converse(
+        &mut self,
+        envelope: Envelope,
+        events: &mpsc::Sender<Event>,
+        replies: mpsc::Receiver<Request>,
+    ) -> Result<Reply, Failure> {
+        self.way.converse(envelope, events, replies).await.unwrap_or_else(|| Err(gone()))
+    }
+
     /// Another client of the same node, which can ask while this one waits. One of this process's node must be gone
     /// before that node ends by itself.
     pub async fn another(&self) -> Result<Self, Failure> {
@@ -157,6 +168,52 @@ impl Way {
             }
         }
         None
+    }
+
+    /// `None`: the node ended before it answered.
+    async fn converse(
+        &mut self,
+        envelope: Envelope,
+        events: &mpsc::Sender<Event>,
+        mut replies: mpsc::Receiver<Request>,
+    ) -> Option<Result<Reply, Failure>> {
+        // Whoever no longer listens is told the end all the same.
+        match self {
+            Self::Here(NodeHandle { asking, .. }) | Self::Beside(asking) => {
+                let (answers, mut answered) = mpsc::channel(ANSWERS_MAX);
+                asking.send(Asking::Request(Asked { envelope, answers, replies })).await.ok()?;
+                loop {
+                    match answered.recv().await? {
+                        Answer::Event(event) => drop(events.send(event).await),
+                        Answer::Done(reply) => return Some(Ok(*reply)),
+                        Answer::Failed(failure) => return Some(Err(failure)),
+                    }
+                }
+            }
+            Self::Running { lines, writer } => {
+                send(writer, &envelope).await?;
+                let mut replying = true;
+                loop {
+                    let line = tokio::select! {
+                        line = lines.next_line() => line.ok()??,
+                        reply = replies.recv(), if replying => {
+                            replying = reply.is_some();
+                            if let Some(request) = reply {
+                                let reply =
+                                    Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+                                send(writer, &reply).await?;
+                            }
+                            continue;
+                        }
+                    };
+                    match serde_json::from_str(&line).ok()? {
+                        Answer::Event(event) => drop(events.send(event).await),
+                        Answer::Done(reply) => return Some(Ok(*reply)),
+                        Answer::Failed(failure) => return Some(Err(failure)),
+                    }
+                }
+            }
+        }
     }
 }
 

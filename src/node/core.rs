@@ -275,8 +275,9 @@ impl Node {
             R::MarkList { case } => self.mark_list(&case).await.map(Step::Done),
             R::MarkRemove { mark } => self.mark_remove(&mark, task).await,
             R::OpinionTemplate { case } => self.opinion_template(&case).await.map(Step::Done),
-            R::OpinionSign { case, opinion, incomplete_ok, text_checked } => {
-                self.opinion_sign(&case, opinion, incomplete_ok, text_checked, task).await
+            R::OpinionSign { case, opinion, displayed, incomplete_ok, text_checked } => {
+                let agreed = super::opinions::Agreed { incomplete_ok, text_checked };
+                self.opinion_sign(&case, opinion, displayed.as_ref(), agreed, task).await
             }
             R::OpinionList { case } => self.opinion_list(&case).await.map(Step::Done),
             R::OpinionRead { opinion } => self.opinion_read(&opinion, task).await,

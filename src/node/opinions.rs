@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::api::{Failure, FailureCode, OpinionDraft, Reply};
+use super::api::{Displayed, Failure, FailureCode, OpinionDraft, Reply};
 use super::cases::written_ids;
 use super::core::{Node, Step, Task};
 use super::pictures;
@@ -21,6 +21,13 @@ pub(super) struct NewMark {
     pub kind: String,
     pub points: Vec<(f64, f64)>,
     pub label: Option<String>,
+}
+
+/// What a person agreed to before she signed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Agreed {
+    pub incomplete_ok: bool,
+    pub text_checked: bool,
 }
 
 impl Node {
@@ -92,8 +99,8 @@ impl Node {
         &mut self,
         typed: &str,
         draft: OpinionDraft,
-        incomplete_ok: bool,
-        text_checked: bool,
+        displayed: Option<&Displayed>,
+        agreed: Agreed,
         task: Task,
     ) -> Result<Step, Failure> {
         let case = self.open_case(typed).await?;
@@ -109,11 +116,11 @@ impl Node {
             ("recommendation", draft.recommendation.as_ref()),
             ("critical finding", critical.map(|critical| &critical.finding)),
         ];
-        self.check_case_text(case, &fields, text_checked)?;
+        self.check_case_text(case, &fields, agreed.text_checked)?;
         let call = critical.map(critical_call).transpose()?;
-        let (basis, missing) = self.basis(case)?;
-        if !missing.is_empty() && !incomplete_ok {
-            return Err(Failure::new(FailureCode::Unsafe, "Part of the images has not arrived; the opinion is not signed.")
+        let (basis, missing) = self.basis(case, displayed)?;
+        if !missing.is_empty() && !agreed.incomplete_ok {
+            return Err(Failure::new(FailureCode::Unsafe, "Part of the images has not arrived or was never displayed; the opinion is not signed.")
                 .hint("`overread fetch CASE` gets them. To sign all the same, add --incomplete-ok: the limitation will stand first in the opinion.")
                 .detail("missing", missing));
         }
@@ -195,7 +202,7 @@ impl Node {
     }
 
     /// What an opinion signed now rests on, and in words what of it is missing.
-    fn basis(&mut self, case: CaseId) -> Result<(Basis, Vec<String>), Failure> {
+    fn basis(&mut self, case: CaseId, displayed: Option<&Displayed>) -> Result<(Basis, Vec<String>), Failure> {
         let state: Arc<CaseState> = self.state(case)?;
         let store = Arc::clone(self.store()?);
         let question = state.shared.question.as_ref().ok_or_else(|| {
@@ -219,15 +226,26 @@ impl Node {
                         head.instances
                     ));
                 }
+                let shown_here = displayed.map(|displayed| {
+                    let series = displayed.series.iter().find(|series| series.series_instance_uid == head.series);
+                    series.cloned().unwrap_or_default()
+                });
+                if received > 0 && shown_here.as_ref().is_some_and(|series| series.instances == 0) {
+                    let name = if head.description.is_empty() { &head.modality } else { &head.description };
+                    missing.push(format!("{}: never displayed", shown(name)));
+                }
                 series.push(SeriesBasis {
                     study: study.study,
                     series_instance_uid: head.series.clone(),
                     instances_expected: head.instances,
                     instances_received: received,
-                    instances_displayed: None,
-                    best_scale: None,
-                    protocol: None,
-                    grey_steps: None,
+                    // No more can have been displayed than is here.
+                    instances_displayed: shown_here.as_ref().map(|series| series.instances.min(received)),
+                    best_scale: shown_here
+                        .map(|series| series.best_scale)
+                        .filter(|scale| scale.is_finite() && *scale > 0.0),
+                    protocol: displayed.map(|displayed| displayed.protocol.clone()),
+                    grey_steps: displayed.map(|displayed| displayed.grey_steps),
                 });
             }
         }

@@ -3,17 +3,16 @@
 //! Names come from the local book of colleagues, then from what the case says; every text is stripped of what a
 //! terminal would obey. The real patient stands here at the sender only.
 
-use std::sync::Arc;
-
 use super::api::{
     AddendumView, BasisSeriesView, BasisView, CaseStudyView, CaseSummary, CaseView, CriticalView, Failure, FailureCode,
-    ForkView, LogEntry, MarkView, MemberView, MessageView, OpinionView, ReceiptView, Reply,
+    ForkView, LogEntry, MarkView, MemberView, MessageView, OpinionView, PlanPatient, ReceiptView, Reply,
 };
 use super::core::Node;
 use super::library;
 use super::opinions::SHAPES;
 use super::rooms::Answered;
-use crate::case::content::{Agreement, Status, StudyRole, Urgency};
+use crate::case::access::Role;
+use crate::case::content::{Agreement, SeriesBasis, Status, StudyRole, Urgency};
 use crate::case::spoken::spoken_name;
 use crate::case::state::{CaseState, Flags, Outcome, StudyState};
 use crate::encoding::id::{CaseId, EntryId, OpinionId, base32};
@@ -53,7 +52,25 @@ impl Node {
             chunks_have: have.chunks,
             chunks_total: have.total,
             not_sent,
+            people: self.people_of(&state, &me),
+            unread: unread(&state, &me),
+            patient: self.real_patient(&state)?.map(|patient| patient.name),
         })
+    }
+
+    /// The other members who read, the owner first.
+    fn people_of(&self, state: &CaseState, me: &IdentityKey) -> Vec<String> {
+        let members = state.shared.members.iter().filter(|(identity, _)| *identity != me);
+        let mut others: Vec<_> = members.filter(|(_, member)| member.role != Role::Courier).collect();
+        others.sort_by_key(|(_, member)| member.role != Role::Owner);
+        others.into_iter().map(|(identity, _)| self.name_in(state, identity)).collect()
+    }
+
+    /// The real patient, at the sender only.
+    fn real_patient(&self, state: &CaseState) -> Result<Option<PlanPatient>, Failure> {
+        let mine = state.shared.studies.iter().find(|study| self.studies.local().contains_key(&study.study));
+        let Some(mine) = mine else { return Ok(None) };
+        library::patient_of(self.store()?, &mine.study)
     }
 
     pub fn case_view(&mut self, case: CaseId) -> Result<CaseView, Failure> {
@@ -74,9 +91,7 @@ impl Node {
         });
         let members = members.collect();
         let studies = state.shared.studies.iter().map(|study| self.study_view(case, &state, study)).collect();
-        let store = Arc::clone(self.store()?);
-        let mine = state.shared.studies.iter().find(|study| self.studies.local().contains_key(&study.study));
-        let patient = mine.map(|study| library::patient_of(&store, &study.study)).transpose()?.flatten();
+        let patient = self.real_patient(&state)?;
         let answered = self.rooms.get(&case).map_or(Answered::Accepted, |open| open.answered);
         let shared = &state.shared;
         let text = |version: &Option<crate::case::state::Version<String>>| {
@@ -289,6 +304,12 @@ fn basis_view(basis: &crate::case::content::Basis) -> BasisView {
     if basis.series.iter().any(|series| series.instances_displayed.is_none()) {
         limitations.push("what was displayed is unknown: signed from the command line".into());
     }
+    let never = |series: &&SeriesBasis| series.instances_displayed == Some(0) && series.instances_received > 0;
+    match basis.series.iter().filter(never).count() {
+        0 => {}
+        1 => limitations.push("one series was never displayed".into()),
+        more => limitations.push(format!("{more} series were never displayed")),
+    }
     BasisView {
         question: base32(&basis.question.0),
         heads: basis.heads.len(),
@@ -344,7 +365,17 @@ fn damaged_summary(case: &CaseId) -> CaseSummary {
         chunks_have: 0,
         chunks_total: 0,
         not_sent: false,
+        people: Vec::new(),
+        unread: 0,
+        patient: None,
     }
+}
+
+/// Opinions of others without a receipt of this reader.
+fn unread(state: &CaseState, me: &IdentityKey) -> usize {
+    let read = |entry: &EntryId| state.shared.receipts.get(entry).is_some_and(|receipt| receipt.read.contains(me));
+    let others = state.shared.opinions.iter().filter(|opinion| opinion.stamp.author != *me);
+    others.filter(|opinion| !read(&EntryId(opinion.id.0))).count()
 }
 
 fn urgency_rank(word: &str) -> u8 {

@@ -80,10 +80,10 @@ impl<K: PartialEq> Pictures<K> {
         let Some((form, crop, target)) = Form::of(&mapping, asked.pose, asked.draft) else { return Ok(scene) };
         let kept = match self.take(&asked.key, &form) {
             Some(Kept { raster: Some(raster), id, .. }) => Some((raster, id)),
-            known => match form.raster(picture()?) {
-                Some(raster) => Some((Arc::new(raster), known.map_or_else(|| self.number(), |kept| kept.id))),
-                None => None,
-            },
+            known => {
+                let number = |raster| (Arc::new(raster), known.map_or_else(|| self.number(), |kept| kept.id));
+                form.raster(picture()?).map(number)
+            }
         };
         let Some((raster, id)) = kept else { return Ok(scene) };
         self.keep(Kept { key: asked.key, form, id, raster: Some(Arc::clone(&raster)) });

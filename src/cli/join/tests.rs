@@ -48,6 +48,9 @@ fn summary(id: &str) -> CaseSummary {
         chunks_have: 0,
         chunks_total: 0,
         not_sent: false,
+        people: Vec::new(),
+        unread: 0,
+        patient: None,
     }
 }
 

@@ -246,6 +246,9 @@ fn every_reply(text: &str) -> Vec<Reply> {
         chunks_have: 0,
         chunks_total: 0,
         not_sent: true,
+        people: Vec::new(),
+        unread: 0,
+        patient: None,
     };
     let entry = LogEntry {
         id: text.into(),

@@ -22,6 +22,15 @@ pub struct CaseSummary {
     pub chunks_have: u64,
     pub chunks_total: u64,
     pub not_sent: bool,
+    /// The other members, the owner first; couriers are not named.
+    #[serde(default)]
+    pub people: Vec<String>,
+    /// Opinions of others that nobody here has read.
+    #[serde(default)]
+    pub unread: usize,
+    /// The real patient's name, at the sender only.
+    #[serde(default)]
+    pub patient: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

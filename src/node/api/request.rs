@@ -218,6 +218,9 @@ pub enum Request {
     OpinionSign {
         case: String,
         opinion: OpinionDraft,
+        /// What stood on a screen; absent: unknown.
+        #[serde(default)]
+        displayed: Option<Displayed>,
         incomplete_ok: bool,
         text_checked: bool,
     },
@@ -357,6 +360,26 @@ pub struct CaseEdit {
     pub urgency: Option<String>,
     pub due: Option<String>,
     pub text_checked: bool,
+}
+
+/// What a viewer showed before an opinion was signed, and how well.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Displayed {
+    /// How the terminal shows pictures.
+    pub protocol: String,
+    /// Greys it can show.
+    pub grey_steps: u32,
+    /// Series that are not named were never displayed.
+    pub series: Vec<SeriesDisplayed>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeriesDisplayed {
+    pub series_instance_uid: String,
+    /// Images of which a frame stood on the screen, at rest.
+    pub instances: u32,
+    /// Most screen pixels an image pixel had, along a line.
+    pub best_scale: f64,
 }
 
 /// An opinion as its file or the flags give it; unknown fields are refused.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::import::{Control, Meter};
 use super::merge::{put_object, with_series};
-use super::reading::{fetch_from, held_instances, open_entry};
+use super::reading::{HashedFile, fetch_from, held_instances, open_entry};
 use super::review::frames_shown;
 use super::{LeftOutCount, LocalStudy, chunk_group, damaged, put, store_failure};
 use crate::encoding::id::{Bytes, StudyId};
@@ -165,7 +165,7 @@ pub fn open_left_out(
     study: &StudyId,
     key: &StudyKey,
     sop_instance_uid: &str,
-) -> Result<Option<([u8; 32], Vec<u8>)>, Failure> {
+) -> Result<Option<HashedFile>, Failure> {
     if sop_instance_uid.len() > UID_BYTES_MAX {
         return Ok(None);
     }

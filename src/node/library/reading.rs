@@ -172,13 +172,16 @@ pub fn opened<T, E: std::error::Error>(
     opened.map_err(|error| failed.map_or(OpenFailure::Content(error), OpenFailure::Store))
 }
 
+/// A file with its BLAKE3 hash.
+pub type HashedFile = ([u8; 32], Vec<u8>);
+
 /// One instance's file, with the hash that its manifest page states and the file has.
 pub fn open_file(
     store: &Store,
     head: &StudyHead,
     key: &StudyKey,
     sop_instance_uid: &str,
-) -> Result<([u8; 32], Vec<u8>), Failure> {
+) -> Result<HashedFile, Failure> {
     let series = open_pages(store, head, key);
     let instance = series.iter().flatten().find(|instance| instance.sop_instance == sop_instance_uid);
     let instance = instance.ok_or_else(|| {
@@ -188,11 +191,7 @@ pub fn open_file(
     open_entry(store, key, instance)
 }
 
-pub(super) fn open_entry(
-    store: &Store,
-    key: &StudyKey,
-    instance: &InstanceEntry,
-) -> Result<([u8; 32], Vec<u8>), Failure> {
+pub(super) fn open_entry(store: &Store, key: &StudyKey, instance: &InstanceEntry) -> Result<HashedFile, Failure> {
     let bytes = opened(store, |fetch| open_instance(key, instance, fetch)).map_err(|error| match error {
         OpenFailure::Store(error) => store_failure(error),
         OpenFailure::Content(ExportError::Object(ObjectError::Missing { .. })) => {
