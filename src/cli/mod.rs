@@ -8,6 +8,7 @@
 //! The table of design section 8 is a promise to scripts: names, fields and exit codes are only ever added.
 //! Its rows that come with later issues are not here yet.
 
+mod app;
 mod ask;
 mod bundle;
 mod card;
@@ -44,6 +45,7 @@ mod vault;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -153,13 +155,16 @@ pub fn run(arguments: Vec<OsString>, handed: Option<Passphrase>) -> ExitCode {
         Err(error) => return ExitCode::from(misused(&error, wants_json)),
     };
     let Global { json, quiet, verbose, .. } = cli.global;
-    start_log(verbose);
+    let shows_app = cli.command.is_none() && !json && app::can_show();
+    if !shows_app || !std::io::stderr().is_terminal() {
+        start_log(verbose);
+    }
     let mut output = Output::standard(json, quiet, verbose > 0);
-    let Some(command) = cli.command else {
+    if cli.command.is_none() && !shows_app {
         output.result(serde_json::json!({ "format": 1 }), &greeting(cli.global.home));
         return ExitCode::SUCCESS;
-    };
-    match runtime().and_then(|runtime| runtime.block_on(carry_out(command, cli.global, handed, output))) {
+    }
+    match runtime().and_then(|runtime| runtime.block_on(carry_out(cli.command, cli.global, handed, output))) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => fail_in(&failure, &mut Output::standard(json, quiet, false)),
     }
@@ -176,12 +181,15 @@ fn fail_in(failure: &Failure, output: &mut Output) -> ExitCode {
 }
 
 async fn carry_out(
-    command: Command,
+    command: Option<Command>,
     global: Global,
     handed: Option<Passphrase>,
     mut output: Output,
 ) -> Result<u8, Failure> {
     let passphrases = Passphrases { file: global.passphrase_file, handed };
+    let Some(command) = command else {
+        return app::run(&home(global.home)?, &passphrases, &mut output).await;
+    };
     match command {
         // These two need no node to ask, and a node handles its signals itself.
         Command::Completions(completions) => return Ok(completions.run(&mut output)),

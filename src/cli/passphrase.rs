@@ -50,7 +50,8 @@ impl Passphrases {
         }
     }
 
-    fn given(&self, output: &mut Output) -> Result<Option<Passphrase>, Failure> {
+    /// The one that was given, if any.
+    pub(super) fn given(&self, output: &mut Output) -> Result<Option<Passphrase>, Failure> {
         match &self.file {
             Some(path) => from_file(path, output).map(Some),
             None => Ok(self.handed.clone()),

@@ -1,5 +1,167 @@
-//! The terminal app: what a person sees and presses.
+//! The terminal app: what `overread` shows without a subcommand.
 //!
-//! [`graphics`] turns the pictures that `view` makes into bytes for whatever terminal is in front of the reader.
+//! ```text
+//! terminal -> Message -> App::update -> Wish -> worker -> node's client
+//!    ^                        |                    `-> Message
+//!    `------ App::draw <------'
+//! ```
+//!
+//! State, update, view: [`app::App`] takes one message at a time and gives wishes back; drawing reads it and changes
+//! nothing. No key handler waits: what takes long is a wish that [`worker`] carries out, and whose answer comes back
+//! with its ticket. The app is the node of its home unless one runs already; then it asks that one.
+//!
+//! Start with [`screen::Screen`] for what a screen is, and [`keys`] for what every key does.
 
+mod app;
+mod case;
+mod colleagues;
+mod display;
+mod files;
 pub mod graphics;
+mod import;
+mod keys;
+mod log;
+mod look;
+mod message;
+mod new_case;
+mod opinion;
+mod pairing;
+mod paths;
+mod patient;
+mod picture;
+mod recovery;
+mod screen;
+mod settings;
+#[cfg(test)]
+mod stage;
+mod studies;
+mod terminal;
+mod unlock;
+mod viewer;
+mod welcome;
+mod widget;
+mod worker;
+mod worklist;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::encoding::random;
+use crate::encoding::time::Timestamp;
+use crate::node::NodeOptions;
+use crate::node::api::{Failure, FailureCode, Passphrase};
+use crate::node::client::Client;
+
+use app::{App, Options};
+use display::Display;
+use look::Look;
+use message::{Message, Wish};
+use terminal::{Reader, Terminal};
+use worker::Worker;
+
+/// Messages that wait for the app.
+const MESSAGES_MAX: usize = 1024;
+
+/// How often time passes for the app.
+const TICK: Duration = Duration::from_millis(250);
+
+/// And while something moves by itself.
+const TICK_PLAYING: Duration = Duration::from_millis(20);
+
+/// Most messages taken before the screen is drawn: a wheel turned fast makes one picture, not fifty.
+const BATCH_MAX: usize = 256;
+
+/// How the app starts.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// Whether colours may be used: `NO_COLOR` forbids them.
+    pub colour: bool,
+    /// Lock after so long without a key.
+    pub lock_after: Duration,
+    /// Opens the vault at once.
+    pub passphrase: Option<Passphrase>,
+}
+
+/// Runs the app until the person quits.
+///
+/// # Errors
+/// If the terminal cannot be used, or the home's node neither found nor started.
+pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), Failure> {
+    let client = Client::open(home, options).await?;
+    let mut terminal = Terminal::take().map_err(terminal_failure)?;
+    let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
+    let mut pictures = Display::new(terminal.capabilities());
+    let options = Options {
+        look: Look { colour: start.colour },
+        dots: pictures.dots(),
+        shows: pictures.shows(),
+        lock_after_ms: u64::try_from(start.lock_after.as_millis()).unwrap_or(u64::MAX),
+        passphrase: start.passphrase,
+        seed: u64::from_be_bytes(random::bytes(&mut random::system())),
+    };
+    let reader = Reader::start(sender.clone());
+    let mut worker = Worker::new(client, sender);
+    let (mut app, wishes) = App::new(options, terminal.size().map_err(terminal_failure)?);
+    for wish in wishes {
+        worker.begin(wish).await;
+    }
+    let began = Instant::now();
+    let ended = loop {
+        if let Err(error) = pictures.draw(&mut terminal, &mut app) {
+            break Err(terminal_failure(error));
+        }
+        let tick = if app.is_playing() { TICK_PLAYING } else { TICK };
+        // Nothing of the worker is lost when time passes first: a message stays in its queue.
+        let mut next = match tokio::time::timeout(tick, messages.recv()).await {
+            Ok(message) => message,
+            Err(_) => Some(Message::Tick),
+        };
+        for _ in 0..BATCH_MAX {
+            let Some(message) = next else { break };
+            if let Message::Resized { .. } = message {
+                pictures.forget();
+            }
+            let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for wish in app.update(message, now(), now_ms) {
+                let told = match wish {
+                    Wish::Bell => terminal.write(b"\x07"),
+                    Wish::Redraw => {
+                        pictures.forget();
+                        terminal.forget()
+                    }
+                    wish => {
+                        worker.begin(wish).await;
+                        Ok(())
+                    }
+                };
+                if let Err(error) = told {
+                    tracing::warn!(%error, "the terminal did not take it");
+                }
+            }
+            next = messages.try_recv().ok();
+        }
+        if app.is_quitting() {
+            break Ok(());
+        }
+    };
+    if let Err(error) = pictures.clear(&mut terminal) {
+        tracing::warn!(%error, "the terminal keeps pictures");
+    }
+    // The terminal comes back before the node has ended: what it still delivers takes up to two seconds.
+    drop(reader);
+    drop(terminal);
+    worker.close().await;
+    ended
+}
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn terminal_failure(error: std::io::Error) -> Failure {
+    Failure::new(FailureCode::Failed, format!("The terminal cannot be used: {error}."))
+        .hint("Start `overread` in a terminal; with a command (`overread --help`) it needs none.")
+}

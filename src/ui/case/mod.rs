@@ -1,0 +1,493 @@
+//! One case: its images, and beside them what is said about them.
+
+mod panel;
+mod series;
+
+use std::collections::HashMap;
+
+use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use super::keys::{Action, Chord, Place};
+use super::look::Look;
+use super::message::Ticket;
+use super::opinion::OpinionForm;
+use super::picture::PictureKey;
+use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
+use super::viewer::{Drawn, Stack, Viewer};
+use super::widget::field::Field;
+use super::widget::popup::Question;
+use crate::node::api::{CaseView, FailureCode, LogEntry, Reply, Request, StudyDetail};
+use crate::study::measure::Measurement;
+use crate::view::raster::Scene;
+
+/// How often the case is read again while images arrive, in milliseconds.
+const ARRIVING_MS: u64 = 500;
+
+/// How often it is read again without a reason: delivery states change.
+const IDLE_MS: u64 = 5_000;
+
+/// Width of the panel, in cells.
+const PANEL_WIDTH: u16 = 46;
+
+/// Narrowest screen that shows panel and images side by side, in cells.
+const BESIDE_WIDTH_MIN: u16 = 110;
+
+/// The pages of the panel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Tab {
+    #[default]
+    Question,
+    Opinions,
+    Discussion,
+    Marks,
+    Members,
+    History,
+}
+
+const TABS: [Tab; 6] = [Tab::Question, Tab::Opinions, Tab::Discussion, Tab::Marks, Tab::Members, Tab::History];
+
+impl Tab {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Question => "Question",
+            Self::Opinions => "Opinions",
+            Self::Discussion => "Talk",
+            Self::Marks => "Marks",
+            Self::Members => "Members",
+            Self::History => "History",
+        }
+    }
+
+    fn moved(self, by: usize) -> Self {
+        let at = TABS.iter().position(|tab| *tab == self).unwrap_or_default();
+        TABS.get((at + by) % TABS.len()).copied().unwrap_or_default()
+    }
+}
+
+/// One case on the screen.
+#[derive(Debug)]
+pub struct CaseScreen {
+    id: String,
+    spoken: String,
+    view: Option<Box<CaseView>>,
+    log: Vec<LogEntry>,
+    tab: Tab,
+    scroll: usize,
+    /// Whether the panel stands; unless it was asked for or sent away, where there is room beside the images.
+    panel: Option<bool>,
+    message: Field,
+    writing: bool,
+    showing: Option<Ticket>,
+    logging: Option<Ticket>,
+    sending: Option<Sending>,
+    changing: Option<Ticket>,
+    inking: Option<Ticket>,
+    receipt: Option<Ticket>,
+    stale: bool,
+    shown_ms: u64,
+    viewer: Viewer,
+    /// What is known of each study, and how many chunks were here when it was asked for.
+    details: HashMap<String, StudyDetail>,
+    seen: HashMap<String, u64>,
+    looking: HashMap<Ticket, String>,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+struct Sending {
+    ticket: Ticket,
+    text: String,
+}
+
+impl CaseScreen {
+    pub fn new(id: &str, spoken: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            spoken: spoken.to_owned(),
+            view: None,
+            log: Vec::new(),
+            tab: Tab::default(),
+            scroll: 0,
+            panel: None,
+            message: Field::new("", "message"),
+            writing: false,
+            showing: None,
+            logging: None,
+            sending: None,
+            changing: None,
+            inking: None,
+            receipt: None,
+            stale: false,
+            shown_ms: 0,
+            viewer: Viewer::default(),
+            details: HashMap::new(),
+            seen: HashMap::new(),
+            looking: HashMap::new(),
+        }
+    }
+
+    fn show(&mut self, context: &mut Context<'_>) {
+        if self.showing.is_some() {
+            self.stale = true;
+            return;
+        }
+        self.stale = false;
+        self.shown_ms = context.now_ms;
+        self.showing = Some(context.ask(Request::CaseShow { case: self.id.clone() }));
+        if self.tab == Tab::History && self.logging.is_none() {
+            self.logging = Some(context.ask(Request::CaseLog { case: self.id.clone() }));
+        }
+    }
+
+    fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
+        let text = match &self.sending {
+            Some(sending) => sending.text.clone(),
+            None => self.message.text().trim().to_owned(),
+        };
+        if text.is_empty() {
+            return;
+        }
+        let request = Request::Say { case: self.id.clone(), text: text.clone(), text_checked };
+        self.sending = Some(Sending { ticket: context.write(request), text });
+    }
+
+    /// Makes the pencil mark an entry, so that every member gets it.
+    fn ink(&mut self, context: &mut Context<'_>) {
+        let Some((key, pencil)) = self.viewer.to_ink() else {
+            context.say("It does not have all its points yet: Space drops one.");
+            return;
+        };
+        self.inking = Some(context.write(Request::MarkAdd {
+            case: self.id.clone(),
+            sop_instance_uid: key.sop_instance_uid.to_string(),
+            frame: key.frame,
+            kind: pencil.tool.word().into(),
+            points: pencil.points.iter().map(|point| (point.column, point.row)).collect(),
+            label: None,
+            text_checked: false,
+        }));
+    }
+
+    /// Asks for the images of studies of which more has arrived.
+    fn look_into_studies(&mut self, context: &mut Context<'_>) {
+        let Some(view) = &self.view else { return };
+        for study in view.studies.iter().filter(|study| !study.withdrawn) {
+            let seen = self.seen.insert(study.id.clone(), study.chunks_have);
+            if seen != Some(study.chunks_have) {
+                let ticket = context.ask(Request::StudyShow { study: study.id.clone(), identity: false });
+                self.looking.insert(ticket, study.id.clone());
+            }
+        }
+        self.fill_viewer(context);
+    }
+
+    /// Gives the viewer the series that are known; those of a withdrawn study go.
+    fn fill_viewer(&mut self, context: &mut Context<'_>) {
+        let Some(view) = &self.view else { return };
+        let current = view.studies.iter().filter(|study| !study.withdrawn);
+        let known = current.filter_map(|study| Some((study, self.details.get(&study.id)?)));
+        let stacks = known.flat_map(|(study, detail)| Stack::of(study, detail)).collect();
+        self.viewer.set_stacks(stacks, context);
+    }
+
+    /// An opinion that is on the screen has been read: that is what a receipt says, no more and no less.
+    fn read_opinions(&mut self, context: &mut Context<'_>) {
+        if self.tab != Tab::Opinions || self.receipt.is_some() {
+            return;
+        }
+        let Some(view) = &self.view else { return };
+        let me = view.members.iter().find(|member| member.me);
+        let read = |opinion: &str| {
+            let entry = opinion.trim_start_matches("o-");
+            view.receipts
+                .iter()
+                .any(|receipt| receipt.entry == entry && me.is_some_and(|me| receipt.read.contains(&me.name)))
+        };
+        let unread =
+            view.opinions.iter().find(|opinion| me.is_some_and(|me| opinion.author != me.name) && !read(&opinion.id));
+        if let Some(opinion) = unread {
+            self.receipt = Some(context.write(Request::OpinionRead { opinion: opinion.id.clone() }));
+        }
+    }
+
+    fn turn_to(&mut self, tab: Tab, context: &mut Context<'_>) {
+        self.tab = tab;
+        self.scroll = 0;
+        self.panel = Some(true);
+        if tab == Tab::History {
+            self.show(context);
+        }
+        self.read_opinions(context);
+    }
+
+    fn has_panel(&self, area: Rect) -> bool {
+        self.panel.unwrap_or(area.width >= BESIDE_WIDTH_MIN || !self.viewer.has_images())
+    }
+
+    /// Where images and panel stand.
+    fn parts(&self, area: Rect) -> (Rect, Option<Rect>) {
+        if !self.has_panel(area) {
+            return (area, None);
+        }
+        if area.width < BESIDE_WIDTH_MIN {
+            return (Rect { width: 0, ..area }, Some(area));
+        }
+        let [images, panel] = Layout::horizontal([Constraint::Min(0), Constraint::Length(PANEL_WIDTH)]).areas(area);
+        (images, Some(panel))
+    }
+}
+
+impl Screen for CaseScreen {
+    fn place(&self) -> Place {
+        if self.viewer.is_marking() { Place::Marking } else { Place::Case }
+    }
+
+    fn title(&self) -> String {
+        match self.view.as_deref() {
+            Some(CaseView { patient: Some(patient), .. }) => format!("{}  {}", self.spoken, patient.name),
+            _ => self.spoken.clone(),
+        }
+    }
+
+    fn typing(&self) -> bool {
+        self.writing
+    }
+
+    fn shown(&mut self, context: &mut Context<'_>) {
+        self.show(context);
+    }
+
+    fn act(&mut self, action: Action, context: &mut Context<'_>) {
+        if self.viewer.has_images() && self.viewer.act(action, context) {
+            return;
+        }
+        match action {
+            Action::Back if self.writing => self.writing = false,
+            Action::Back => context.go(Go::Back),
+            Action::NextTab => self.turn_to(self.tab.moved(1), context),
+            Action::PreviousTab => self.turn_to(self.tab.moved(TABS.len() - 1), context),
+            Action::Panel => self.panel = Some(!self.has_panel(context.area)),
+            Action::Write => {
+                self.turn_to(Tab::Discussion, context);
+                self.writing = true;
+            }
+            Action::SendChecked => self.send(true, context),
+            Action::WriteOpinion => {
+                if let Some(view) = &self.view {
+                    let displayed = self.viewer.displayed(context.shows);
+                    context.go(Go::Over(Box::new(OpinionForm::new(view, displayed))));
+                }
+            }
+            Action::Ink => self.ink(context),
+            Action::DeleteMark => match self.viewer.chosen_mark() {
+                Some(mark) if mark.mine => {
+                    let lines =
+                        vec![mark.words.clone(), "It goes from everybody's images; the history keeps it.".into()];
+                    context.confirm(Question { title: "Delete your mark?".into(), lines }, Action::DeleteMarkConfirmed);
+                }
+                Some(mark) => context.say(&format!("This mark is {}'s; answer it with your own.", mark.author)),
+                None => context.say("Choose a mark first: n goes from one to the next."),
+            },
+            Action::DeleteMarkConfirmed => {
+                if let Some(mark) = self.viewer.chosen_mark().map(|mark| mark.id.clone()) {
+                    self.changing = Some(context.write(Request::MarkRemove { mark }));
+                }
+            }
+            Action::AcceptCase => {
+                self.changing = Some(context.write(Request::CaseAccept { case: self.id.clone() }));
+            }
+            Action::Fetch => {
+                let request = Request::Fetch { case: self.id.clone(), series: Vec::new(), key_images: false };
+                self.changing = Some(context.ask_with(request, None, Some(0)));
+            }
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent, context: &mut Context<'_>) {
+        if self.writing {
+            match Chord::of(key).code {
+                KeyCode::Enter => {
+                    self.sending = None;
+                    self.send(false, context);
+                }
+                _ => drop(self.message.key(key)),
+            }
+            return;
+        }
+        match Chord::of(key).code {
+            KeyCode::PageDown => self.scroll = self.scroll.saturating_add(10).min(10_000),
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
+            _ => {}
+        }
+    }
+
+    fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
+        if self.writing {
+            self.message.paste(text);
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        if self.showing == Some(ticket) {
+            self.showing = None;
+            match outcome.as_deref() {
+                Ok(Reply::Case(view)) => {
+                    self.view = Some(view.clone());
+                    self.viewer.set_marks(Drawn::of(view));
+                    self.look_into_studies(context);
+                    self.read_opinions(context);
+                }
+                Ok(_) => {}
+                Err(failure) if failure.code == FailureCode::NotFound => {
+                    context.say_failure(failure);
+                    context.go(Go::Back);
+                }
+                Err(failure) => context.say_failure(failure),
+            }
+            if self.stale {
+                self.show(context);
+            }
+        } else if let Some(study) = self.looking.remove(&ticket) {
+            if let Ok(Reply::Study(detail)) = outcome.as_deref() {
+                self.details.insert(study, detail.clone());
+                self.fill_viewer(context);
+            }
+        } else if self.logging == Some(ticket) {
+            self.logging = None;
+            if let Ok(Reply::Log { entries }) = outcome.as_deref() {
+                self.log.clone_from(entries);
+            }
+        } else if self.sending.as_ref().is_some_and(|sending| sending.ticket == ticket) {
+            match outcome {
+                Ok(_) => {
+                    self.sending = None;
+                    self.message.clear();
+                    self.writing = false;
+                    self.show(context);
+                }
+                Err(failure) if failure.code == FailureCode::TextCheck => {
+                    let mut lines = vec![failure.what.clone()];
+                    lines.extend(failure.details.values().flatten().cloned());
+                    lines.push("Send it as it is?".into());
+                    let question = Question { title: "Does this name the patient?".into(), lines };
+                    context.confirm(question, Action::SendChecked);
+                }
+                Err(failure) => {
+                    self.sending = None;
+                    context.say_failure(failure);
+                }
+            }
+        } else if self.inking == Some(ticket) {
+            self.inking = None;
+            match outcome {
+                Ok(_) => {
+                    self.viewer.drop_pencil();
+                    self.show(context);
+                }
+                Err(failure) => context.say_failure(failure),
+            }
+        } else if self.changing == Some(ticket) {
+            self.changing = None;
+            match outcome {
+                Err(failure) if failure.code != FailureCode::NotReached => context.say_failure(failure),
+                _ => {}
+            }
+            self.show(context);
+        } else if self.receipt == Some(ticket) {
+            self.receipt = None;
+            match outcome {
+                Ok(_) => self.show(context),
+                Err(failure) => context.say_failure(failure),
+            }
+        }
+    }
+
+    fn measured(&mut self, ticket: Ticket, outcome: &Result<Measurement, String>, _context: &mut Context<'_>) {
+        self.viewer.measured(ticket, outcome);
+    }
+
+    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, _context: &mut Context<'_>) {
+        self.viewer.pictured(key, outcome);
+    }
+
+    fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
+        let (images, panel) = self.parts(context.area);
+        if panel.is_some_and(|panel| panel.contains(Position::new(pointer.column, pointer.row))) {
+            match pointer.kind {
+                MouseEventKind::ScrollDown => self.scroll = self.scroll.saturating_add(3).min(10_000),
+                MouseEventKind::ScrollUp => self.scroll = self.scroll.saturating_sub(3),
+                _ => {}
+            }
+            return;
+        }
+        self.viewer.pointer(pointer, split(images)[1], context);
+    }
+
+    fn happened(&mut self, _what: &str, case: Option<&str>, context: &mut Context<'_>) {
+        if case.is_none_or(|case| case == self.id) {
+            self.show(context);
+        }
+    }
+
+    fn tick(&mut self, context: &mut Context<'_>) {
+        let arriving = self
+            .view
+            .iter()
+            .flat_map(|view| &view.studies)
+            .any(|study| study.chunks_have < study.chunks_total && !study.withdrawn);
+        let every_ms = if arriving { ARRIVING_MS } else { IDLE_MS };
+        if context.now_ms.saturating_sub(self.shown_ms) >= every_ms {
+            self.show(context);
+        }
+        self.viewer.tick(context);
+    }
+
+    fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
+        let (images, _) = self.parts(area);
+        let [_, pictures] = split(images);
+        if pictures.is_empty() { Vec::new() } else { self.viewer.scenes(pictures, dots) }
+    }
+
+    fn covered(&self, area: Rect, dots: Dots) -> Vec<Rect> {
+        let (images, _) = self.parts(area);
+        self.viewer.covered(split(images)[1], dots)
+    }
+
+    fn is_playing(&self) -> bool {
+        self.viewer.is_playing()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, dots: Dots, look: Look) {
+        let (images, panel) = self.parts(area);
+        let Some(view) = &self.view else {
+            frame.render_widget(ratatui::widgets::Paragraph::new("reading the case …"), area);
+            return;
+        };
+        let [line, pictures] = split(images);
+        match self.viewer.pencil_words() {
+            Some(words) => frame.render_widget(Paragraph::new(Line::styled(words, look.key())), line),
+            None => series::draw(view, frame, line, look),
+        }
+        if self.viewer.has_images() {
+            self.viewer.draw(frame, pictures, dots, look);
+        }
+        if let Some(area) = panel {
+            panel::draw(self, view, frame, area, look);
+        }
+    }
+}
+
+/// A UCUM code as a person writes it.
+fn unit(ucum: &str) -> &str {
+    crate::study::measure::shown_unit(ucum)
+}
+
+/// One line about the studies, and below it the pictures.
+fn split(area: Rect) -> [Rect; 2] {
+    Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area)
+}

@@ -1,0 +1,122 @@
+//! What stands on the terminal: characters by ratatui, and over their blank cells the pictures.
+
+use std::io;
+use std::time::Instant;
+
+use ratatui::layout::{Rect, Size};
+
+use super::app::App;
+use super::graphics::{self, Capabilities, Colours, Content, Link, Protocol, Quality, Viewport, Wants, half_blocks};
+use super::screen::{Dots, Shows};
+use super::terminal::Terminal;
+use crate::view::raster::{Overlay, Raster, Scene};
+
+/// How long after the last change a picture counts as moving, in milliseconds.
+const MOVING_MS: u128 = 150;
+
+/// The terminal's pictures, and how fast it takes them.
+pub struct Display {
+    capabilities: Capabilities,
+    screen: graphics::Screen,
+    link: Link,
+    /// When something was last written, to tell moving from resting.
+    wrote: Option<Instant>,
+}
+
+/// A scene in the form that the terminal takes.
+enum Form {
+    Scene,
+    Flat(Raster, Option<Overlay>),
+    Nothing,
+}
+
+impl Display {
+    pub fn new(capabilities: Capabilities) -> Self {
+        let screen = graphics::Screen::new(&capabilities, std::process::id());
+        Self { capabilities, screen, link: Link::default(), wrote: None }
+    }
+
+    /// The dots of a cell.
+    pub fn dots(&self) -> Dots {
+        let (across, down) = self.screen.size_px(Rect::new(0, 0, 1, 1));
+        Dots { across: across.max(1), down: down.max(1) }
+    }
+
+    /// What an opinion says of how pictures were shown.
+    pub fn shows(&self) -> Shows {
+        Shows { protocol: self.capabilities.protocol.name(), greys: self.capabilities.greys() }
+    }
+
+    /// Draws the app: text and pictures, in one update of the screen.
+    pub fn draw(&mut self, terminal: &mut Terminal, app: &mut App) -> io::Result<()> {
+        let scenes = app.scenes();
+        let areas: Vec<Rect> = scenes.iter().map(|(area, _)| *area).collect();
+        if self.screen.must_clear(&areas) {
+            terminal.forget()?;
+            self.screen.forget();
+        }
+        let moving = self.wrote.is_some_and(|wrote| wrote.elapsed().as_millis() < MOVING_MS);
+        let quality = self.link.quality(moving);
+        let forms: Vec<Form> = scenes.iter().map(|(_, scene)| self.form(scene, moving)).collect();
+        let (colours, cells) = (self.capabilities.colours, self.capabilities.protocol == Protocol::HalfBlocks);
+        let mut size = Size::default();
+        terminal.draw(|frame| {
+            app.draw(frame);
+            size = frame.area().as_size();
+            if cells {
+                for (area, form) in areas.iter().zip(&forms) {
+                    draw_cells(frame.buffer_mut(), *area, form, colours, quality);
+                }
+                app.draw_over(frame);
+            }
+        })?;
+        let viewports: Vec<Viewport<'_>> = scenes
+            .iter()
+            .zip(&forms)
+            .filter_map(|((area, scene), form)| {
+                let content = match form {
+                    Form::Scene => Content::Scene(scene),
+                    Form::Flat(raster, overlay) => Content::Flat { raster, overlay: overlay.as_ref() },
+                    Form::Nothing => return None,
+                };
+                Some(Viewport { area: *area, content })
+            })
+            .collect();
+        let bytes = self.screen.show(&viewports, &app.covered(), size, quality);
+        if !bytes.is_empty() {
+            let began = Instant::now();
+            terminal.write(&bytes)?;
+            self.link.wrote(quality, bytes.len(), began.elapsed());
+            self.wrote = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn form(&self, scene: &Scene, moving: bool) -> Form {
+        match self.screen.wants(scene, moving) {
+            Wants::Scene => Form::Scene,
+            Wants::Flat { width, height } => {
+                let (raster, overlay) = scene.flatten(width, height);
+                Form::Flat(raster, overlay)
+            }
+            Wants::Nothing => Form::Nothing,
+        }
+    }
+
+    /// What was shown is gone.
+    pub fn forget(&mut self) {
+        self.screen.forget();
+    }
+
+    /// Frees what the terminal keeps.
+    pub fn clear(&mut self, terminal: &mut Terminal) -> io::Result<()> {
+        let bytes = self.screen.clear();
+        terminal.write(&bytes)
+    }
+}
+
+fn draw_cells(buffer: &mut ratatui::buffer::Buffer, area: Rect, form: &Form, colours: Colours, quality: Quality) {
+    if let Form::Flat(raster, overlay) = form {
+        half_blocks::draw(buffer, area, raster, overlay.as_ref(), colours, quality);
+    }
+}

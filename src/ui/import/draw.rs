@@ -1,0 +1,165 @@
+//! The import on the screen.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Clear, Paragraph, Row, Table};
+
+use super::{Import, Step};
+use crate::encoding::text::shown;
+use crate::ui::files::{Entry, Kind};
+use crate::ui::look::Look;
+use crate::ui::patient;
+use crate::ui::widget::amount::{bytes, count, draw_progress};
+
+/// Lines under the list of files: what is marked, or what went wrong.
+const FOOT_LINES: u16 = 4;
+
+/// Where files are listed.
+pub(super) fn list_area(area: Rect) -> Rect {
+    let [_, list, _] = parts(area);
+    list
+}
+
+fn parts(area: Rect) -> [Rect; 3] {
+    Layout::vertical([Constraint::Length(3), Constraint::Min(1), Constraint::Length(FOOT_LINES)]).areas(area)
+}
+
+/// Where the pages of a plan are drawn: under its head and their names.
+pub(super) fn plan_body(area: Rect) -> Rect {
+    let [_, page] = plan_parts(area);
+    Rect { y: page.y + 2.min(page.height), height: page.height.saturating_sub(2), ..page }
+}
+
+fn plan_parts(area: Rect) -> [Rect; 2] {
+    Layout::vertical([Constraint::Length(2), Constraint::Min(0)]).areas(area)
+}
+
+pub(super) fn import(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    match &import.step {
+        Step::Choose => choose(import, frame, area, look),
+        Step::Find => busy(import, frame, area, "Reading the files and making a plan; nothing is stored.", look),
+        Step::TakeIn => busy(import, frame, area, "Cleaning, packing and sealing.", look),
+        Step::Plan(page) => {
+            let [head, body] = plan_parts(area);
+            plan_head(import, frame, head, look);
+            page.draw(frame, body, &import.keep_words, import.is_stale(), look);
+        }
+        Step::Report(page) => page.draw(frame, area, look),
+    }
+    if let Some(picker) = &import.picker {
+        picker.draw(frame, area, look);
+    }
+}
+
+fn choose(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    let [head, list, foot] = parts(area);
+    let browser = &import.browser;
+    let line = |row: u16| Rect { y: head.y + row, height: 1, ..head }.intersection(head);
+    if browser.is_typing() {
+        browser.path().draw_line(frame, line(0), true, look);
+    } else {
+        let folder = browser.folder().map(|folder| shown(&folder.to_string_lossy()).into_owned());
+        let folder = folder.unwrap_or_else(|| "reading the folder …".into());
+        frame.render_widget(Paragraph::new(Line::styled(format!(" {folder}"), look.heading())), line(0));
+    }
+    frame.render_widget(Paragraph::new(options(import, look)), line(1));
+    if let Some(failed) = browser.failed() {
+        let words = Line::styled(format!(" {}", shown(failed)), look.bad());
+        frame.render_widget(Paragraph::new(words), line(2));
+    } else if browser.is_cut() {
+        let words = " There are more than are listed: type the path, or take the folder whole.";
+        frame.render_widget(Paragraph::new(Line::styled(words, look.warn())), line(2));
+    }
+    let (room, chosen) = (usize::from(list.height), browser.chosen());
+    let entries = browser.entries();
+    let whole = browser.folder().map(|_| None);
+    let rows = whole.into_iter().chain(entries.into_iter().map(Some)).enumerate();
+    let rows = rows.skip(chosen.first_seen(room)).take(room).map(|(at, entry)| {
+        let style = if at == chosen.at { look.chosen() } else { look.plain() };
+        row(entry, browser.is_marked(entry), look).style(style)
+    });
+    let widths = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(8), Constraint::Length(11)];
+    frame.render_widget(Table::new(rows, widths), list);
+    frame.render_widget(Paragraph::new(marked(import, look)), foot);
+}
+
+fn row(entry: Option<&Entry>, marked: bool, look: Look) -> Row<'static> {
+    let mark = if marked { " ✓" } else { "" };
+    let (name, kind, size) = match entry {
+        None => ("./  all of this folder".to_owned(), "", String::new()),
+        Some(entry) => match entry.kind {
+            Kind::Folder => (entry.shown() + "/", "folder", String::new()),
+            Kind::Archive => (entry.shown(), "ZIP", bytes(entry.bytes)),
+            Kind::File => (entry.shown(), "", bytes(entry.bytes)),
+            Kind::Other => (entry.shown(), "no file", String::new()),
+        },
+    };
+    Row::new([
+        Cell::new(Span::styled(mark, look.good())),
+        Cell::new(name),
+        Cell::new(Span::styled(kind, look.dim())),
+        Cell::new(format!("{size:>10}")),
+    ])
+}
+
+/// The preset, and the patient that these files are said to be of.
+fn options(import: &Import, look: Look) -> Line<'static> {
+    let mut spans = vec![Span::styled(format!(" preset {}", import.preset.words()), look.dim())];
+    if let Some(same) = &import.same_patient {
+        spans.push(Span::styled(format!("; same patient as {}", patient::who(&same.patient)), look.warn()));
+    }
+    Line::from(spans)
+}
+
+/// What is marked, or what an import that found nothing said of the files.
+fn marked(import: &Import, look: Look) -> Vec<Line<'static>> {
+    let marked = import.browser.marked();
+    if !import.trouble.is_empty() {
+        let mut lines = vec![Line::styled(" Nothing to take in:", look.bad())];
+        lines.extend(
+            import.trouble.iter().take(usize::from(FOOT_LINES) - 1).map(|line| Line::raw(format!("   {line}"))),
+        );
+        return lines;
+    }
+    if marked.is_empty() {
+        return vec![Line::raw(""), Line::styled(" Nothing is marked: what the cursor is on is taken.", look.dim())];
+    }
+    let mut lines = vec![Line::raw("")];
+    lines.push(Line::styled(format!(" {} marked:", count(marked.len(), "path")), look.good()));
+    let names = marked.iter().map(|path| shown(&path.to_string_lossy()).into_owned());
+    let names: Vec<String> = names.take(20).collect();
+    lines.push(Line::raw(format!("   {}", names.join(", "))));
+    lines
+}
+
+fn plan_head(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    let line = |row: u16| Rect { y: area.y + row, height: 1, ..area }.intersection(area);
+    frame.render_widget(Paragraph::new(options(import, look)), line(0));
+    if import.is_stale() {
+        frame.render_widget(Clear, line(1));
+        let at = import.busy.as_ref().and_then(|busy| busy.progress.as_ref());
+        let words = match at {
+            Some(at) => format!(" the plan is being made anew: {}", crate::ui::widget::amount::progress(at)),
+            None => " the plan is being made anew …".to_owned(),
+        };
+        frame.render_widget(Paragraph::new(Line::styled(words, look.warn())), line(1));
+    } else {
+        let words = " Nothing is stored yet. Read it, then Enter takes it in.";
+        frame.render_widget(Paragraph::new(Line::styled(words, look.dim())), line(1));
+    }
+}
+
+fn busy(import: &Import, frame: &mut Frame<'_>, area: Rect, what: &str, look: Look) {
+    let middle = Rect { y: area.y + area.height / 3, height: area.height - area.height / 3, ..area };
+    let line = Rect { height: 1.min(middle.height), ..middle };
+    frame.render_widget(Paragraph::new(Line::styled(format!(" {what}"), look.heading())), line);
+    let bar = Rect { y: middle.y + 2, height: middle.height.saturating_sub(2).min(2), ..middle };
+    let at = import.busy.as_ref().and_then(|busy| busy.progress.as_ref());
+    draw_progress(frame, bar, at, look);
+    let names: Vec<String> =
+        import.paths.iter().take(20).map(|path| shown(&path.to_string_lossy()).into_owned()).collect();
+    let paths = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(4), ..middle }.intersection(area);
+    let words = Line::styled(format!(" {}", names.join(", ")), look.dim());
+    frame.render_widget(Paragraph::new(words).wrap(ratatui::widgets::Wrap { trim: false }), paths);
+}

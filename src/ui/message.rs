@@ -1,0 +1,114 @@
+//! What reaches the app, and what it wishes for: the only two things that pass between it and the world.
+//!
+//! A wish that will be answered carries a [`Ticket`]; whoever made it keeps the ticket, and an answer nobody waits for
+//! any more is dropped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use super::files::Listing;
+use super::picture::{Picture, PictureKey};
+use crate::case::content::{Point, Shape};
+use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
+use crate::study::measure::Measurement;
+
+/// The number of one wish; its answer repeats it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Message {
+    Key(KeyEvent),
+    Pointer(MouseEvent),
+    Paste(String),
+    Resized {
+        columns: u16,
+        rows: u16,
+    },
+    /// Time passed.
+    Tick,
+    Answered {
+        ticket: Ticket,
+        outcome: Result<Box<Reply>, Failure>,
+    },
+    /// Something on the way to an answer.
+    OnTheWay {
+        ticket: Ticket,
+        event: Event,
+    },
+    /// A folder was read.
+    Listed {
+        ticket: Ticket,
+        outcome: Result<Listing, String>,
+    },
+    /// A text file was read.
+    TextRead {
+        ticket: Ticket,
+        outcome: Result<String, String>,
+    },
+    /// One line of what the node does, whoever asked for it.
+    Followed(Event),
+    Pictured {
+        key: PictureKey,
+        outcome: Result<Arc<Picture>, String>,
+    },
+    Measured {
+        ticket: Ticket,
+        outcome: Result<Measurement, String>,
+    },
+    /// Newer wishes came first; it may be wished for again.
+    PictureDropped(PictureKey),
+}
+
+/// Something to be done outside. Nothing waits for it.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "few at a time, and nearly all are requests")]
+pub enum Wish {
+    Ask {
+        ticket: Ticket,
+        request: Request,
+        passphrase: Option<Passphrase>,
+        /// How long a writing request tries to deliver, in seconds.
+        wait_seconds: Option<u64>,
+    },
+    /// Answers [`Event::ConfirmPerson`] of a request that is under way.
+    Confirm {
+        ticket: Ticket,
+        yes: bool,
+    },
+    /// Ends a request that is under way, as far as it can be ended.
+    Cancel {
+        ticket: Ticket,
+    },
+    /// Reads a folder as a person typed it; answered by [`Message::Listed`].
+    List {
+        ticket: Ticket,
+        path: PathBuf,
+    },
+    /// Reads a text file; answered by [`Message::TextRead`].
+    ReadText {
+        ticket: Ticket,
+        path: PathBuf,
+    },
+    /// Opens and decodes one frame.
+    Picture(PictureKey),
+    /// Measures a mark over a frame.
+    Measure {
+        ticket: Ticket,
+        picture: Arc<Picture>,
+        shape: Shape,
+        points: Vec<Point>,
+    },
+    /// Begins to follow what the node does.
+    Follow,
+    /// Drops files and pictures that are kept: the screen was locked.
+    Forget,
+    /// Rings the terminal's bell.
+    Bell,
+    /// Draws all anew, after something else wrote to the terminal.
+    Redraw,
+    Quit,
+}

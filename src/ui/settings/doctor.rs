@@ -1,0 +1,125 @@
+//! The set-up check: what is as it should be, and what to do where it is not.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::encoding::text::shown;
+use crate::node::api::{Check, Failure, Reply, Request};
+use crate::ui::keys::{Action, Place};
+use crate::ui::look::Look;
+use crate::ui::message::Ticket;
+use crate::ui::screen::{Context, Dots, Go, Outcome, Screen, in_one_line};
+use crate::ui::widget::wrap::wrapped;
+
+/// Most lines that are scrolled by: checks are one a colleague, and a few of the home.
+const SCROLL_MAX: u16 = 4096;
+
+/// Cells before a check's words.
+const INDENT_CELLS: usize = 8;
+
+/// The set-up check.
+#[derive(Debug, Default)]
+pub struct Doctor {
+    checks: Option<Vec<Check>>,
+    failed: Option<Failure>,
+    asked: Option<Ticket>,
+    scroll: u16,
+}
+
+impl Doctor {
+    fn check(&mut self, context: &mut Context<'_>) {
+        if self.asked.is_none() {
+            self.asked = Some(context.ask(Request::Doctor));
+        }
+    }
+
+    fn lines(&self, cells: u16, look: Look) -> Vec<Line<'static>> {
+        let room = usize::from(cells).saturating_sub(INDENT_CELLS + 1);
+        let mut lines = vec![Line::raw("")];
+        for check in self.checks.iter().flatten() {
+            let (word, style) = if check.ok { ("ok", look.good()) } else { ("LOOK", look.warn()) };
+            let mark = Span::styled(format!("  {word:<width$}", width = INDENT_CELLS - 2), style);
+            lines.push(Line::from(vec![mark, Span::styled(shown(&check.name).into_owned(), look.heading())]));
+            let mut below = |text: &str, style| {
+                let parts = wrapped(&shown(text), room).into_iter();
+                lines.extend(parts.map(|part| Line::styled(format!("{:INDENT_CELLS$}{part}", ""), style)));
+            };
+            below(&check.what, look.plain());
+            if let Some(hint) = &check.hint {
+                below(hint, look.dim());
+            }
+        }
+        lines
+    }
+}
+
+impl Screen for Doctor {
+    fn place(&self) -> Place {
+        Place::Doctor
+    }
+
+    fn title(&self) -> String {
+        match &self.checks {
+            Some(checks) => match checks.iter().filter(|check| !check.ok).count() {
+                0 => "set-up check: all is well".into(),
+                1 => "set-up check: 1 thing to look at".into(),
+                count => format!("set-up check: {count} things to look at"),
+            },
+            None => "set-up check".into(),
+        }
+    }
+
+    fn shown(&mut self, context: &mut Context<'_>) {
+        self.check(context);
+    }
+
+    fn act(&mut self, action: Action, context: &mut Context<'_>) {
+        let page = context.area.height.max(1);
+        self.scroll = match action {
+            Action::Up => self.scroll.saturating_sub(1),
+            Action::Down => self.scroll.saturating_add(1),
+            Action::PageUp => self.scroll.saturating_sub(page),
+            Action::PageDown => self.scroll.saturating_add(page),
+            Action::First => 0,
+            Action::Last => SCROLL_MAX,
+            Action::Back => return context.go(Go::Back),
+            Action::Refresh => return self.check(context),
+            _ => return,
+        };
+        let lines = self.lines(context.area.width, Look { colour: false }).len();
+        let lines = u16::try_from(lines).unwrap_or(SCROLL_MAX);
+        self.scroll = self.scroll.min(lines.saturating_sub(page));
+    }
+
+    fn answered(&mut self, ticket: Ticket, outcome: &Outcome, _context: &mut Context<'_>) {
+        if self.asked != Some(ticket) {
+            return;
+        }
+        self.asked = None;
+        match outcome.as_deref() {
+            Ok(Reply::Doctor { checks }) => {
+                self.checks = Some(checks.clone());
+                self.failed = None;
+            }
+            Ok(_) => {}
+            Err(failure) => self.failed = Some(failure.clone()),
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
+        let line = match (&self.failed, &self.checks) {
+            (Some(failure), _) => Line::styled(format!("  {}", shown(&in_one_line(failure))), look.bad()),
+            (None, None) => {
+                Line::styled("  checking every stored entry and chunk, the network and your colleagues …", look.dim())
+            }
+            (None, Some(_)) => {
+                let text = Paragraph::new(self.lines(area.width, look)).scroll((self.scroll, 0));
+                frame.render_widget(text, area);
+                return;
+            }
+        };
+        frame.render_widget(Paragraph::new(vec![Line::raw(""), line]).wrap(Wrap { trim: false }), area);
+    }
+}

@@ -1,0 +1,147 @@
+//! How long images are kept, and another passphrase.
+
+use crossterm::event::KeyEvent;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::node::api::{Passphrase, Reply, Request};
+use crate::ui::keys::{Action, Place};
+use crate::ui::look::Look;
+use crate::ui::message::Ticket;
+use crate::ui::screen::{Context, Dots, Go, Outcome, Screen, in_one_line};
+use crate::ui::widget::field::Field;
+use crate::ui::widget::form::Form;
+use crate::ui::widget::popup;
+
+const NEW: usize = 0;
+const AGAIN: usize = 1;
+
+/// What is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    Retention,
+    Passphrase,
+}
+
+/// A form for one setting.
+#[derive(Debug)]
+pub struct SettingForm {
+    setting: Setting,
+    form: Form,
+    asked: Option<Ticket>,
+}
+
+impl SettingForm {
+    pub fn retention(days: Option<u32>) -> Self {
+        let mut form = Form::new(vec![Field::new("Days after closing", "30")]);
+        if let Some(days) = days {
+            form.set(0, &days.to_string());
+        }
+        Self { setting: Setting::Retention, form, asked: None }
+    }
+
+    pub fn passphrase() -> Self {
+        let form = Form::new(vec![Field::secret("New passphrase"), Field::secret("The new passphrase again")]);
+        Self { setting: Setting::Passphrase, form, asked: None }
+    }
+
+    fn submit(&mut self, context: &mut Context<'_>) {
+        let request = match self.setting {
+            Setting::Retention if self.form.text(0).is_empty() => {
+                self.form.refuse(0, "Write whole days, such as 14.");
+                return;
+            }
+            Setting::Retention => {
+                Request::SettingsSet { name: "retention".into(), value: self.form.text(0).to_owned() }
+            }
+            Setting::Passphrase if self.form.untrimmed(NEW).is_empty() => {
+                self.form.refuse(NEW, "Nothing is stored without a passphrase.");
+                return;
+            }
+            Setting::Passphrase if self.form.untrimmed(NEW) != self.form.untrimmed(AGAIN) => {
+                self.form.refuse(AGAIN, "The two passphrases differ.");
+                return;
+            }
+            Setting::Passphrase => Request::VaultPassphrase { new: Passphrase(self.form.untrimmed(NEW).to_owned()) },
+        };
+        self.asked = Some(context.ask(request));
+    }
+
+    fn words(&self) -> (&'static str, &'static str) {
+        match self.setting {
+            Setting::Retention => (
+                "Images of closed cases",
+                "So long after closing this machine keeps the images of cases that others own; what was written stays. \
+                 A shorter time deletes at once. A longer one fetches again while another member holds them.",
+            ),
+            Setting::Passphrase => (
+                "Another passphrase",
+                "It opens the vault on this machine from now on. Nobody can tell you what it was: the recovery code on \
+                 paper is what helps.",
+            ),
+        }
+    }
+}
+
+impl Screen for SettingForm {
+    fn place(&self) -> Place {
+        Place::Form
+    }
+
+    fn title(&self) -> String {
+        "settings".into()
+    }
+
+    fn typing(&self) -> bool {
+        true
+    }
+
+    fn act(&mut self, action: Action, context: &mut Context<'_>) {
+        match action {
+            Action::Back => context.go(Go::Back),
+            action if self.asked.is_none() && self.form.act(action) => self.submit(context),
+            _ => {}
+        }
+    }
+
+    fn key(&mut self, key: KeyEvent, _context: &mut Context<'_>) {
+        if self.asked.is_none() {
+            self.form.key(key);
+        }
+    }
+
+    fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
+        if self.asked.is_none() {
+            self.form.paste(text);
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        if self.asked != Some(ticket) {
+            return;
+        }
+        self.asked = None;
+        match outcome.as_deref() {
+            Ok(Reply::Settings(settings)) => {
+                context.say_good(&format!("Images are kept for {} days after closing.", settings.retention_days));
+                context.go(Go::Back);
+            }
+            Ok(_) => {
+                context.say_good("The new passphrase opens the vault from now on.");
+                context.go(Go::Back);
+            }
+            Err(failure) => self.form.refuse(0, in_one_line(failure)),
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
+        let (title, intro) = self.words();
+        let height = self.form.height().saturating_add(6);
+        let inside = popup::open(frame, popup::middle(area, 72, height), title, look);
+        let [head, form] = popup::head(inside, 4);
+        frame.render_widget(Paragraph::new(Line::raw(intro)).wrap(Wrap { trim: true }), head);
+        self.form.draw(frame, form, self.asked.map(|_| "working …"), look);
+    }
+}

@@ -1,0 +1,108 @@
+//! Settings and the set-up check as they look, and what their forms ask for.
+
+use crossterm::event::KeyCode;
+
+use crate::node::api::{Check, Failure, FailureCode, Reply, Request, SettingsView};
+use crate::ui::app::harness::{Harness, status};
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
+
+fn checks() -> Vec<Check> {
+    let check = |name: &str, ok, what: &str, hint: Option<&str>| Check {
+        name: name.into(),
+        ok,
+        what: what.into(),
+        hint: hint.map(str::to_owned),
+    };
+    vec![
+        check("network", true, "listening on /ip4/192.168.178.20/udp/4001/quic-v1, /ip4/192.168.178.20/tcp/4001", None),
+        check("disk", true, "212 entries and 4018 chunks verified", None),
+        check(
+            "recovery code",
+            false,
+            "not confirmed yet",
+            Some("Write it down now: `overread vault recovery-code`. Without it a lost laptop is a lost identity."),
+        ),
+        check(
+            "Jonas Beck",
+            false,
+            "no connection now",
+            Some("Her program must run at the same time and reach this network."),
+        ),
+    ]
+}
+
+fn node(request: &Request) -> Option<Result<Reply, Failure>> {
+    match request {
+        Request::SettingsShow => Some(Ok(Reply::Settings(SettingsView { retention_days: 30 }))),
+        Request::Status => Some(Ok(status(false))),
+        Request::Doctor => Some(Ok(Reply::Doctor { checks: checks() })),
+        _ => None,
+    }
+}
+
+#[test]
+fn all_settings_are_seen_with_their_state() {
+    for size in SIZES {
+        let mut app = Harness::without_colour(size, node);
+        app.keys("s");
+        app.looks_like("settings");
+    }
+}
+
+#[test]
+fn a_retention_is_sent_as_typed_and_a_refused_one_stays_to_be_mended() {
+    for size in SIZES {
+        let mut app = Harness::new(size, node);
+        app.keys("s").enter();
+        app.looks_like("settings-retention");
+        app.control('u').keys("14d").enter();
+        assert!(
+            matches!(app.asked.last(), Some(Request::SettingsSet { name, value }) if name == "retention" && value == "14d")
+        );
+        let failure = Failure::new(FailureCode::WrongUse, "\"14x\" is no time to keep pixels for.");
+        app.answer(Err(failure.hint("Write whole days, from 0 to 3650: 14 or 14d.")));
+        app.looks_like("settings-retention-refused");
+        app.enter().answer(Ok(Reply::Settings(SettingsView { retention_days: 14 })));
+        assert!(app.shows("Images are kept for 14 days after closing."));
+    }
+}
+
+#[test]
+fn a_new_passphrase_is_typed_twice_alike_and_never_shown() {
+    let mut app = Harness::new((80, 24), node);
+    app.keys("sj").enter();
+    app.keys("correct horse").enter().keys("correct hors").enter();
+    app.looks_like("settings-passphrase-differs");
+    assert!(!app.asked.iter().any(|request| matches!(request, Request::VaultPassphrase { .. })));
+    app.keys("e").enter();
+    assert!(matches!(app.asked.last(), Some(Request::VaultPassphrase { new }) if new.0 == "correct horse"));
+    app.answer(Ok(Reply::Nothing {}));
+    assert!(app.shows("The new passphrase opens the vault"));
+}
+
+#[test]
+fn the_set_up_check_names_what_to_look_at() {
+    for size in SIZES {
+        let mut app = Harness::without_colour(size, node);
+        app.keys("sjjj").enter();
+        app.looks_like("doctor");
+    }
+    let mut app = Harness::new((40, 12), node);
+    app.keys("sjjj").enter().key(KeyCode::End);
+    assert!(app.shows("reach this") && !app.shows("listening"), "{}", app.screen());
+}
+
+#[test]
+fn lock_now_locks() {
+    let mut app = Harness::new((80, 24), node);
+    app.keys("s").key(KeyCode::End).enter();
+    assert!(app.shows("Overread is locked") && matches!(app.asked.last(), Some(Request::Lock)));
+}
+
+#[test]
+fn the_recovery_code_is_a_step_away() {
+    let mut app = Harness::new((80, 24), node);
+    app.keys("sjj").enter();
+    assert!(app.shows("Your recovery code"));
+}

@@ -1,0 +1,471 @@
+//! Looking at what was left out of a study, image by image: each is admitted or kept out with one key.
+//!
+//! Only what was on the screen may be admitted: of each frame that the contact sheets would show, the picture must
+//! have stood on the terminal ([`Screen::picture_drawn`]). Decisions wait here until they are written together; the
+//! node then records who looked, when, and at which bytes. Whoever leaves without writing has decided nothing.
+//!
+//! This screen asks for pictures and says where they belong; drawing them is the business of whoever owns the
+//! terminal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::encoding::text::shown;
+use crate::node::api::{Event, LeftOutImage, Progress, Reply, Request};
+use crate::study::pixels::Window;
+use crate::ui::keys::{Action, Place};
+use crate::ui::look::Look;
+use crate::ui::message::{Ticket, Wish};
+use crate::ui::picture::{Picture, PictureKey, Pictures};
+use crate::ui::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
+use crate::ui::widget::amount::{count, draw_progress};
+use crate::ui::widget::list::Chosen;
+use crate::ui::widget::popup::Question;
+use crate::view::pose::{ImagePlane, Pose};
+use crate::view::raster::Scene;
+use crate::view::scene::{Asked, Pictures as Rasters};
+
+/// Width of the list beside the picture, in cells.
+const LIST_WIDTH: u16 = 34;
+
+/// Lines above the picture.
+const ABOUT_LINES: u16 = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    Admit,
+    KeepOut,
+}
+
+/// The images left out of one study.
+pub struct LeftOutReview {
+    study: Arc<str>,
+    /// `None` until the node has answered.
+    images: Option<Vec<LeftOutImage>>,
+    chosen: Chosen,
+    /// Which of the chosen image's frames to see is on the screen.
+    frame_at: usize,
+    decisions: BTreeMap<String, Decision>,
+    /// Frames that stood on the terminal.
+    seen: BTreeSet<PictureKey>,
+    pictures: Pictures,
+    rasters: Rasters<PictureKey>,
+    failed: BTreeMap<PictureKey, String>,
+    asked: BTreeSet<PictureKey>,
+    listing: Option<Ticket>,
+    writing: Option<Ticket>,
+    progress: Option<Progress>,
+}
+
+impl LeftOutReview {
+    pub fn new(study: &str) -> Self {
+        Self {
+            study: study.into(),
+            images: None,
+            chosen: Chosen::default(),
+            frame_at: 0,
+            decisions: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            pictures: Pictures::default(),
+            rasters: Rasters::default(),
+            failed: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            listing: None,
+            writing: None,
+            progress: None,
+        }
+    }
+
+    /// The picture that belongs on the screen, once it is opened.
+    pub fn picture(&self) -> Option<&Arc<Picture>> {
+        self.pictures.peek(&self.key_of(self.image()?, self.frame_at)?)
+    }
+
+    fn image(&self) -> Option<&LeftOutImage> {
+        self.images.as_ref()?.get(self.chosen.at)
+    }
+
+    fn key_of(&self, image: &LeftOutImage, frame_at: usize) -> Option<PictureKey> {
+        let frame = *image.frames_to_see.get(frame_at)?;
+        Some(PictureKey {
+            study: Arc::clone(&self.study),
+            sop_instance_uid: image.sop_instance_uid.as_str().into(),
+            frame,
+        })
+    }
+
+    /// Frames of an image that nobody has had on the screen yet.
+    fn unseen(&self, image: &LeftOutImage) -> Vec<usize> {
+        let is_unseen = |at: &usize| self.key_of(image, *at).is_some_and(|key| !self.seen.contains(&key));
+        (0..image.frames_to_see.len()).filter(is_unseen).collect()
+    }
+
+    /// Asks for the picture on the screen and for the next one.
+    fn want_pictures(&mut self, context: &mut Context<'_>) {
+        let Some(images) = &self.images else { return };
+        let next = images.get(self.chosen.at + 1).and_then(|image| self.key_of(image, 0));
+        let this = self.image().and_then(|image| self.key_of(image, self.frame_at));
+        let following = self.image().and_then(|image| self.key_of(image, self.frame_at + 1));
+        // The newest wish is carried out first.
+        for key in [next, following, this].into_iter().flatten() {
+            if self.pictures.get(&key).is_none() && !self.failed.contains_key(&key) && self.asked.insert(key.clone()) {
+                context.wish(Wish::Picture(key));
+            }
+        }
+    }
+
+    fn go_to(&mut self, at: usize, context: &mut Context<'_>) {
+        self.chosen.at = at;
+        self.chosen.keep_within(self.images.as_ref().map_or(0, Vec::len));
+        self.frame_at = 0;
+        self.want_pictures(context);
+    }
+
+    fn decide(&mut self, decision: Decision, context: &mut Context<'_>) {
+        let Some(image) = self.image() else { return };
+        if image.state == "admitted" {
+            context.say("It was admitted before and may stand in a case: what is out cannot be kept out.");
+            return;
+        }
+        let uid = image.sop_instance_uid.clone();
+        let unseen = self.unseen(image);
+        if decision == Decision::Admit
+            && let Some(first) = unseen.first().copied()
+        {
+            let words = match self.key_of(image, first).filter(|key| self.failed.contains_key(key)) {
+                Some(key) => format!("Frame {} cannot be shown, so nobody can have seen it: it stays out.", key.frame),
+                None if image.frames_to_see.len() > 1 => {
+                    format!("{} of it not seen yet: Space goes on.", count(unseen.len(), "frame"))
+                }
+                None => "Its picture was not on the screen yet: nothing is admitted unseen.".to_owned(),
+            };
+            self.frame_at = first;
+            context.say(&words);
+            self.want_pictures(context);
+            return;
+        }
+        self.decisions.insert(uid, decision);
+        if let Some(next) = self.next_open() {
+            self.go_to(next, context);
+        } else {
+            context.say("Every image is decided: Enter writes the decisions.");
+        }
+    }
+
+    /// The next image without a decision, from here on and then from the start.
+    fn next_open(&self) -> Option<usize> {
+        let images = self.images.as_ref()?;
+        let is_open = |at: &usize| {
+            images
+                .get(*at)
+                .is_some_and(|image| image.state == "waits" && !self.decisions.contains_key(&image.sop_instance_uid))
+        };
+        (self.chosen.at..images.len()).find(is_open).or_else(|| (0..self.chosen.at).find(is_open))
+    }
+
+    fn decided(&self, decision: Decision) -> Vec<String> {
+        self.decisions.iter().filter(|(_, made)| **made == decision).map(|(uid, _)| uid.clone()).collect()
+    }
+
+    fn confirm(&self, context: &mut Context<'_>) {
+        let (admit, keep_out) = (self.decided(Decision::Admit), self.decided(Decision::KeepOut));
+        if admit.is_empty() && keep_out.is_empty() {
+            context.say("Nothing is decided yet: a admits, x keeps out.");
+            return;
+        }
+        let waiting = self
+            .images
+            .iter()
+            .flatten()
+            .filter(|image| image.state == "waits" && !self.decisions.contains_key(&image.sop_instance_uid));
+        let mut lines = vec![
+            format!("{} admitted: they may be shared from now on.", count(admit.len(), "image")),
+            format!("{} kept out.", count(keep_out.len(), "image")),
+        ];
+        let waiting = waiting.count();
+        if waiting > 0 {
+            lines.push(format!("{} still undecided, and left out as before.", count(waiting, "image")));
+        }
+        lines.push(String::new());
+        let said = "You have looked at each and found no name in what you admit. Your name, the time and the hash of \
+                    what you saw are kept.";
+        lines.push(said.into());
+        context.confirm(Question { title: "Write the decisions?".into(), lines }, Action::DecisionsConfirmed);
+    }
+
+    /// The list, the words about an image, and where its picture belongs.
+    fn parts(area: Rect) -> [Rect; 3] {
+        let [list, right] = Layout::horizontal([Constraint::Length(LIST_WIDTH), Constraint::Min(0)]).areas(area);
+        let [about, picture] = Layout::vertical([Constraint::Length(ABOUT_LINES), Constraint::Min(0)]).areas(right);
+        [list, about, picture]
+    }
+
+    /// Where images are listed, under the line that counts them.
+    fn rows(area: Rect) -> Rect {
+        let [list, ..] = Self::parts(area);
+        Rect { y: list.y + 2.min(list.height), height: list.height.saturating_sub(2), ..list }
+    }
+}
+
+impl Screen for LeftOutReview {
+    fn place(&self) -> Place {
+        Place::StudyReview
+    }
+
+    fn title(&self) -> String {
+        "left-out images: is a name in the picture?".into()
+    }
+
+    fn shown(&mut self, context: &mut Context<'_>) {
+        if self.listing.is_none() {
+            self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string() }));
+        }
+    }
+
+    fn act(&mut self, action: Action, context: &mut Context<'_>) {
+        let length = self.images.as_ref().map_or(0, Vec::len);
+        let mut moved = self.chosen;
+        if moved.act(action, length, usize::from(Self::rows(context.area).height)) {
+            self.go_to(moved.at, context);
+            return;
+        }
+        match action {
+            Action::Back if self.writing.is_some() => {}
+            Action::Back if self.decisions.is_empty() => context.go(Go::Back),
+            Action::Back => {
+                let lines = vec![format!("{} not written: nothing changes.", count(self.decisions.len(), "decision"))];
+                context.confirm(Question { title: "Leave without writing?".into(), lines }, Action::LeaveConfirmed);
+            }
+            Action::LeaveConfirmed => context.go(Go::Back),
+            Action::NextFrame => {
+                let frames = self.image().map_or(0, |image| image.frames_to_see.len());
+                self.frame_at = (self.frame_at + 1).min(frames.saturating_sub(1));
+                self.want_pictures(context);
+            }
+            Action::PreviousFrame => {
+                self.frame_at = self.frame_at.saturating_sub(1);
+                self.want_pictures(context);
+            }
+            Action::Admit if self.writing.is_none() => self.decide(Decision::Admit, context),
+            Action::KeepOut if self.writing.is_none() => self.decide(Decision::KeepOut, context),
+            Action::Undecide if self.writing.is_none() => {
+                if let Some(uid) = self.image().map(|image| image.sop_instance_uid.clone()) {
+                    self.decisions.remove(&uid);
+                }
+            }
+            Action::WriteDecisions if self.writing.is_none() => self.confirm(context),
+            Action::DecisionsConfirmed => {
+                self.writing = Some(context.ask(Request::StudyDecide {
+                    study: self.study.to_string(),
+                    admit: self.decided(Decision::Admit),
+                    keep_out: self.decided(Decision::KeepOut),
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
+        let rows = Self::rows(context.area);
+        match pointer.kind {
+            MouseEventKind::ScrollDown => self.act(Action::Down, context),
+            MouseEventKind::ScrollUp => self.act(Action::Up, context),
+            MouseEventKind::Down(MouseButton::Left) if rows.contains(Position::new(pointer.column, pointer.row)) => {
+                let at = usize::from(pointer.row - rows.y) + self.chosen.first_seen(usize::from(rows.height));
+                if at < self.images.as_ref().map_or(0, Vec::len) {
+                    self.go_to(at, context);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        if self.listing == Some(ticket) {
+            self.listing = None;
+            match outcome.as_deref() {
+                Ok(Reply::LeftOut { images }) => {
+                    let first = self.images.is_none();
+                    self.images = Some(images.clone());
+                    let at = if first { self.next_open().unwrap_or(0) } else { self.chosen.at };
+                    self.go_to(at, context);
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    context.say_failure(failure);
+                    context.go(Go::Back);
+                }
+            }
+        } else if self.writing == Some(ticket) {
+            self.writing = None;
+            self.progress = None;
+            match outcome.as_deref() {
+                Ok(Reply::Decided { admitted, kept_out }) => {
+                    self.decisions.clear();
+                    context.say_good(&format!("{} admitted, {kept_out} kept out.", count(*admitted, "image")));
+                    self.shown(context);
+                }
+                Ok(_) => {}
+                Err(failure) => context.say_failure(failure),
+            }
+        }
+    }
+
+    fn on_the_way(&mut self, ticket: Ticket, event: &Event, _context: &mut Context<'_>) {
+        if let (Event::Progress(progress), true) = (event, self.writing == Some(ticket)) {
+            self.progress = Some(progress.clone());
+        }
+    }
+
+    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, context: &mut Context<'_>) {
+        if !self.asked.remove(key) {
+            return;
+        }
+        match outcome {
+            Some(Ok(picture)) => self.pictures.put(Arc::clone(picture)),
+            Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
+            None => {}
+        }
+        self.want_pictures(context);
+    }
+
+    fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
+        let mut scenes = Vec::new();
+        for (key, place) in self.pictures(area) {
+            let Some(picture) = self.pictures.get(&key) else { continue };
+            let plane = ImagePlane::new(picture.frame.columns(), picture.frame.rows(), &picture.scale);
+            let pose = Pose::default();
+            // Letters burned in hide in the darkest and brightest values: the whole range is shown.
+            let asked =
+                Asked { key: key.clone(), plane: &plane, pose: &pose, viewport: dots.size(place), draft: false };
+            match self.rasters.scene(asked, || picture.frame.display(Window::Auto)) {
+                Ok(scene) if scene.picture.is_some() => {
+                    scenes.push((place, scene));
+                    self.picture_drawn(&key);
+                }
+                // What cannot be drawn was not seen, and so cannot be admitted.
+                _ => {}
+            }
+        }
+        scenes
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
+        let [list, about, place] = Self::parts(area);
+        let Some(images) = &self.images else {
+            frame.render_widget(Paragraph::new(Line::styled(" reading what was left out …", look.dim())), area);
+            return;
+        };
+        if images.is_empty() {
+            let words = " Nothing was left out of this study that somebody could look at.";
+            frame.render_widget(Paragraph::new(Line::styled(words, look.good())), area);
+            return;
+        }
+        let head = Rect { height: 2.min(list.height), ..list };
+        frame.render_widget(Paragraph::new(self.counted(images, look)), head);
+        let rows = Self::rows(area);
+        let room = usize::from(rows.height);
+        let lines = images.iter().enumerate().skip(self.chosen.first_seen(room)).take(room).map(|(at, image)| {
+            let style = if at == self.chosen.at { look.chosen() } else { look.plain() };
+            self.row(image, look).style(style)
+        });
+        frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), rows);
+        if let Some(image) = self.image() {
+            let inside = Rect { x: about.x + 1.min(about.width), width: about.width.saturating_sub(1), ..about };
+            frame.render_widget(Paragraph::new(self.about(image, look)).wrap(Wrap { trim: false }), inside);
+        }
+        if self.writing.is_some() {
+            draw_progress(frame, Rect { height: 2.min(place.height), ..place }, self.progress.as_ref(), look);
+        } else if self.picture().is_none() {
+            let inside = Rect { x: place.x + 1.min(place.width), width: place.width.saturating_sub(1), ..place };
+            frame.render_widget(Paragraph::new(self.instead(look)).wrap(Wrap { trim: true }), inside);
+        }
+    }
+}
+
+impl LeftOutReview {
+    fn pictures(&self, area: Rect) -> Vec<(PictureKey, Rect)> {
+        let [_, _, place] = Self::parts(area);
+        let key = self.image().and_then(|image| self.key_of(image, self.frame_at));
+        key.filter(|key| self.pictures.peek(key).is_some()).map(|key| (key, place)).into_iter().collect()
+    }
+
+    fn picture_drawn(&mut self, key: &PictureKey) {
+        // Only what was opened here and is on this screen now.
+        let on_screen = self.image().and_then(|image| self.key_of(image, self.frame_at));
+        if on_screen.as_ref() == Some(key) && self.pictures.peek(key).is_some() {
+            self.seen.insert(key.clone());
+        }
+    }
+
+    fn counted(&self, images: &[LeftOutImage], look: Look) -> Vec<Line<'static>> {
+        let open = images
+            .iter()
+            .filter(|image| image.state == "waits" && !self.decisions.contains_key(&image.sop_instance_uid));
+        let open = open.count();
+        let style = if open == 0 { look.good() } else { look.warn() };
+        vec![
+            Line::styled(format!(" {open} of {} to look at", images.len()), style),
+            Line::styled(" series image frames", look.dim()),
+        ]
+    }
+
+    fn row(&self, image: &LeftOutImage, look: Look) -> Line<'static> {
+        let number = |number: Option<i32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+        let (word, style) = match (self.decisions.get(&image.sop_instance_uid), image.state.as_str()) {
+            (Some(Decision::Admit), _) => ("will go in", look.good()),
+            (Some(Decision::KeepOut), _) => ("stays out", look.warn()),
+            (None, "admitted") => ("admitted", look.good()),
+            (None, "kept out") => ("kept out", look.warn()),
+            (None, _) => ("", look.plain()),
+        };
+        Line::from(vec![
+            Span::raw(format!(" {:>6} {:>5} {:>6}  ", number(image.series_number), number(image.number), image.frames)),
+            Span::styled(word, style),
+        ])
+    }
+
+    fn about(&self, image: &LeftOutImage, look: Look) -> Vec<Line<'static>> {
+        let what = format!("{} {}", shown(&image.modality), shown(&image.series_description)).trim().to_owned();
+        let frame = match image.frames_to_see.get(self.frame_at) {
+            Some(frame) if image.frames > 1 => format!(
+                ", frame {frame} of {} ({} of {} to see, {} unseen)",
+                image.frames,
+                self.frame_at + 1,
+                image.frames_to_see.len(),
+                self.unseen(image).len()
+            ),
+            _ => String::new(),
+        };
+        let mut lines = vec![
+            Line::styled(format!("{what}: {} x {} pixels{frame}", image.columns, image.rows), look.heading()),
+            Line::styled(format!("left out: {}", shown(&image.why)), look.warn()),
+        ];
+        if let Some(looked) = &image.looked {
+            let day: String = shown(&looked.at).chars().take(16).collect::<String>().replace('T', " ");
+            lines.push(Line::styled(format!("{} by {}, {day}", image.state, shown(&looked.who)), look.dim()));
+        }
+        lines
+    }
+
+    /// What stands in place of a picture.
+    fn instead(&self, look: Look) -> Line<'static> {
+        let Some(image) = self.image() else { return Line::raw("") };
+        match self.key_of(image, self.frame_at) {
+            None => Line::raw("This object has no pixels: nothing can be burned into it."),
+            Some(key) => match self.failed.get(&key) {
+                Some(why) => Line::styled(format!("It cannot be shown, so it stays out: {}", shown(why)), look.bad()),
+                None => Line::styled("opening the picture …", look.dim()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! What the look at left-out images does with keys, answers and pictures, and what is seen of it.
+
+use crossterm::event::KeyCode;
+
+use super::*;
+use crate::node::api::{Failure, FailureCode, LookView};
+use crate::study::pixels::Image;
+use crate::ui::stage::Stage;
+
+fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
+    let frames_to_see = if frames == 0 { Vec::new() } else { (1..=frames).step_by(10).collect() };
+    LeftOutImage {
+        sop_instance_uid: uid.into(),
+        series_instance_uid: "2.25.3".into(),
+        series_number: Some(3),
+        series_description: "screen save".into(),
+        modality: "US".into(),
+        number: Some(number),
+        frames,
+        frames_to_see,
+        rows: 600,
+        columns: 800,
+        why: "ultrasound".into(),
+        plain_hash: "ab".repeat(32),
+        state: "waits".into(),
+        looked: None,
+    }
+}
+
+fn images() -> Vec<LeftOutImage> {
+    let looked =
+        LookView { who: "Dr Reader\u{7}".into(), at: "2031-02-18T09:30:00Z".into(), plain_hash: "ab".repeat(32) };
+    vec![
+        LeftOutImage { state: "admitted".into(), looked: Some(looked.clone()), ..image("1.1", 1, 1) },
+        image("1.2", 2, 1),
+        image("1.3", 3, 21),
+        image("1.4", 4, 0),
+        LeftOutImage { state: "kept out".into(), looked: Some(looked), ..image("1.5", 5, 1) },
+    ]
+}
+
+fn at_review() -> Stage<LeftOutReview> {
+    let mut stage = Stage::new(LeftOutReview::new("s-aaaa"));
+    let (ticket, request) = stage.asked_one();
+    assert!(matches!(request, Request::StudyLeftOut { study } if study == "s-aaaa"));
+    stage.answer(ticket, Reply::LeftOut { images: images() });
+    stage
+}
+
+/// A real picture, opened from a sample; `None` without samples.
+fn picture(key: &PictureKey) -> Option<Picture> {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/burned-in/us-grey-test-patient.dcm");
+    let file = Arc::new(std::fs::read(sample).ok()?);
+    let image = Image::read(&file).unwrap();
+    let frame = image.frame(1).unwrap();
+    let spacing = crate::study::geometry::spacing(image.header(), 1, &[]);
+    Some(Picture {
+        key: key.clone(),
+        scale: spacing,
+        letters: None,
+        modality: "US".into(),
+        lossy: false,
+        rate: None,
+        file: Arc::clone(&file),
+        frame,
+    })
+}
+
+/// Opens every picture wished for; gives their keys.
+fn open_pictures(stage: &mut Stage<LeftOutReview>) -> Vec<PictureKey> {
+    let mut opened = Vec::new();
+    for wish in std::mem::take(&mut stage.wishes) {
+        if let Wish::Picture(key) = wish {
+            let Some(picture) = picture(&key) else { continue };
+            stage.with(|screen, context| screen.pictured(&key, Some(&Ok(Arc::new(picture))), context));
+            opened.push(key);
+        }
+    }
+    opened
+}
+
+/// What the terminal does: draws what is wanted, and says so.
+fn draw_pictures(stage: &mut Stage<LeftOutReview>) -> usize {
+    let wanted = stage.screen.pictures(Rect::new(0, 0, 80, 22));
+    for (key, area) in &wanted {
+        assert!(area.width >= 40 && area.height >= 15, "{area:?}");
+        stage.screen.picture_drawn(key);
+    }
+    wanted.len()
+}
+
+#[test]
+fn the_first_image_that_waits_comes_first_and_the_next_is_opened_ahead() {
+    let stage = at_review();
+    stage.check("studies/review");
+    let wished = stage.wishes.iter().map(|wish| match wish {
+        Wish::Picture(key) => (key.sop_instance_uid.to_string(), key.frame),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(wished.collect::<Vec<_>>(), [("1.3".into(), 1), ("1.2".into(), 1)], "the newest is opened first");
+}
+
+#[test]
+fn nothing_is_admitted_before_its_picture_stood_on_the_screen() {
+    let mut stage = at_review();
+    stage.keys("a");
+    assert!(
+        stage.said().contains("not on the screen yet") && stage.screen.pictures(Rect::new(0, 0, 80, 22)).is_empty()
+    );
+    if open_pictures(&mut stage).is_empty() {
+        eprintln!("SKIPPED: no samples");
+        return;
+    }
+    stage.keys("a");
+    assert_eq!(stage.asked().len(), 0, "opened is not seen");
+    assert_eq!(stage.screen.chosen.at, 1);
+    let other = PictureKey { study: "s-aaaa".into(), sop_instance_uid: "1.3".into(), frame: 1 };
+    stage.screen.picture_drawn(&other);
+    stage.keys("a");
+    assert_eq!(stage.screen.chosen.at, 1, "another picture is not this one");
+    assert_eq!(draw_pictures(&mut stage), 1);
+    stage.keys("a");
+    assert_eq!(stage.screen.chosen.at, 2, "on to the next");
+}
+
+#[test]
+fn of_an_image_of_many_frames_each_of_the_sheets_frames_must_have_been_seen() {
+    let mut stage = at_review();
+    stage.code(KeyCode::Down);
+    open_pictures(&mut stage);
+    if draw_pictures(&mut stage) == 0 {
+        eprintln!("SKIPPED: no samples");
+        return;
+    }
+    stage.keys("a");
+    assert!(stage.said().starts_with("2 frames of it not seen yet"), "{}", stage.said());
+    stage.check("studies/review-frames");
+    for _ in 0..2 {
+        open_pictures(&mut stage);
+        draw_pictures(&mut stage);
+        stage.keys(" ");
+    }
+    open_pictures(&mut stage);
+    draw_pictures(&mut stage);
+    stage.keys("a");
+    assert_eq!(stage.screen.chosen.at, 3);
+}
+
+#[test]
+fn decisions_are_written_together_after_a_last_look_and_can_be_taken_back() {
+    let mut stage = at_review();
+    stage.keys("xx");
+    stage.keys("a");
+    assert!(stage.said().contains("Every image is decided"), "an object without pixels needs no look");
+    stage.check("studies/review-decided");
+    stage.code(KeyCode::Home);
+    stage.keys("x");
+    assert!(stage.said().contains("admitted before"));
+    stage.code(KeyCode::Down);
+    stage.keys("u");
+    stage.wishes.clear();
+    stage.code(KeyCode::Enter);
+    stage.check("studies/review-question");
+    stage.keys("y");
+    let (ticket, request) = stage.asked_one();
+    let Request::StudyDecide { study, admit, keep_out } = request else { panic!("{request:?}") };
+    assert_eq!((study.as_str(), admit, keep_out), ("s-aaaa", vec!["1.4".to_owned()], vec!["1.3".to_owned()]));
+    stage.keys("x");
+    assert_eq!(stage.screen.decisions.len(), 2, "nothing is decided while it is written");
+    stage.answer(ticket, Reply::Decided { admitted: 1, kept_out: 1 });
+    assert_eq!(stage.said(), "1 image admitted, 1 kept out.");
+    assert!(matches!(stage.asked_one().1, Request::StudyLeftOut { .. }));
+}
+
+#[test]
+fn leaving_with_decisions_asks_and_a_refusal_keeps_them() {
+    let mut stage = at_review();
+    stage.keys("x");
+    stage.code(KeyCode::Esc);
+    assert!(stage.asks().starts_with("Leave without writing?"));
+    stage.keys("n");
+    stage.code(KeyCode::Enter);
+    stage.keys("y");
+    let (ticket, _) = stage.asked().pop().unwrap();
+    stage.fail(ticket, Failure::new(FailureCode::DiskFull, "The disk is full.").hint("Make room."));
+    assert_eq!((stage.said().as_str(), stage.screen.decisions.len()), ("The disk is full. Make room.", 1));
+    stage.code(KeyCode::Esc);
+    stage.keys("y");
+    assert!(matches!(stage.go[..], [Go::Back]));
+}
+
+#[test]
+fn what_cannot_be_shown_stays_out() {
+    let mut stage = at_review();
+    for wish in std::mem::take(&mut stage.wishes) {
+        if let Wish::Picture(key) = wish {
+            let why = "no decoder for 1.2.3\u{1b}[2J".to_owned();
+            stage.with(|screen, context| screen.pictured(&key, Some(&Err(why)), context));
+        }
+    }
+    stage.check("studies/review-failed");
+    stage.keys("a");
+    assert!(stage.said().contains("cannot be shown"), "{}", stage.said());
+    assert!(stage.screen.decisions.is_empty());
+}
+
+#[test]
+fn a_picture_that_fell_out_is_asked_for_again() {
+    let mut stage = at_review();
+    let first = std::mem::take(&mut stage.wishes);
+    for wish in first {
+        if let Wish::Picture(key) = wish {
+            stage.with(|screen, context| screen.pictured(&key, None, context));
+        }
+    }
+    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Picture(_))));
+}
+
+#[test]
+fn no_size_of_a_terminal_breaks_the_screen() {
+    for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
+        at_review().drawn(width, height);
+    }
+}

@@ -1,0 +1,314 @@
+//! Carries out what the app wishes for, in the background, and sends back what comes of it.
+//!
+//! Every request is a task of its own, so that none waits for another. Pictures are opened newest first: whoever
+//! scrolls past a slice does not wait for it. All queues are bounded; what falls out is told.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::files;
+use super::message::{Message, Ticket, Wish};
+use super::paths;
+use super::picture::{Picture, PictureKey};
+use crate::case::content::Point;
+use crate::encoding::text::shown;
+use crate::node::api::{Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request};
+use crate::node::client::Client;
+use crate::study::geometry::{orientation, spacing};
+use crate::study::manifest::text;
+use crate::study::measure::measure;
+use crate::study::pixels::Image;
+
+/// Pictures that wait to be opened; the oldest fall out.
+const PICTURES_WAITING_MAX: usize = 48;
+
+/// Pictures opened at once.
+const PICTURES_AT_ONCE: usize = 2;
+
+/// Files kept for the next frame of the same object.
+const FILES_KEPT_MAX: usize = 4;
+
+/// Folders and texts read at once.
+const READINGS_AT_ONCE: usize = 4;
+
+/// Events of one request that wait for the app.
+const EVENTS_MAX: usize = 64;
+
+/// The background.
+pub struct Worker {
+    client: Client,
+    messages: mpsc::Sender<Message>,
+    tasks: JoinSet<()>,
+    asked: HashMap<Ticket, Asked>,
+    following: Option<AbortHandle>,
+    pictures: Arc<Mutex<Waiting>>,
+    readings: Arc<Semaphore>,
+}
+
+struct Asked {
+    task: AbortHandle,
+    replies: mpsc::Sender<Request>,
+}
+
+/// Pictures wished for and not yet opened.
+#[derive(Default)]
+struct Waiting {
+    /// The newest at the end.
+    keys: VecDeque<PictureKey>,
+    running: usize,
+    files: VecDeque<(Arc<str>, Arc<Vec<u8>>)>,
+}
+
+impl Worker {
+    pub fn new(client: Client, messages: mpsc::Sender<Message>) -> Self {
+        Self {
+            client,
+            messages,
+            tasks: JoinSet::new(),
+            asked: HashMap::new(),
+            following: None,
+            pictures: Arc::default(),
+            readings: Arc::new(Semaphore::new(READINGS_AT_ONCE)),
+        }
+    }
+
+    /// Begins what is wished for.
+    pub async fn begin(&mut self, wish: Wish) {
+        while self.tasks.try_join_next().is_some() {}
+        match wish {
+            Wish::Ask { ticket, request, passphrase, wait_seconds } => {
+                self.ask(ticket, request, passphrase, wait_seconds).await;
+            }
+            Wish::Confirm { ticket, yes } => {
+                if let Some(asked) = self.asked.get(&ticket) {
+                    // A request that has ended needs no answer.
+                    let _ = asked.replies.try_send(Request::Confirm { yes });
+                }
+            }
+            Wish::Cancel { ticket } => {
+                if let Some(asked) = self.asked.remove(&ticket) {
+                    asked.task.abort();
+                }
+            }
+            Wish::List { ticket, path } => {
+                self.read(move || Message::Listed { ticket, outcome: files::list(&path) });
+            }
+            Wish::ReadText { ticket, path } => {
+                self.read(move || Message::TextRead { ticket, outcome: files::read_text(&path) });
+            }
+            Wish::Follow => self.follow().await,
+            Wish::Picture(key) => self.picture(key).await,
+            Wish::Measure { ticket, picture, shape, points } => {
+                let messages = self.messages.clone();
+                self.tasks.spawn(async move {
+                    let measuring = tokio::task::spawn_blocking(move || {
+                        measure(&picture.file, picture.key.frame, shape, &points).map_err(|error| error.to_string())
+                    });
+                    let outcome = measuring.await.unwrap_or_else(|_| Err("It could not be measured.".into()));
+                    // The app that is gone needs no answer.
+                    let _ = messages.send(Message::Measured { ticket, outcome }).await;
+                });
+            }
+            Wish::Forget => {
+                let mut waiting = locked(&self.pictures);
+                waiting.files.clear();
+                waiting.keys.clear();
+            }
+            Wish::Bell | Wish::Redraw | Wish::Quit => {}
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        ticket: Ticket,
+        request: Request,
+        passphrase: Option<Passphrase>,
+        wait_seconds: Option<u64>,
+    ) {
+        self.asked.retain(|_, asked| !asked.task.is_finished());
+        let request = paths::resolved(request);
+        let envelope = Envelope { request, passphrase, request_id: None, wait_seconds };
+        let (replies, replied) = mpsc::channel(1);
+        let (events, heard) = mpsc::channel(EVENTS_MAX);
+        let messages = self.messages.clone();
+        let client = self.client.another().await;
+        let task = self.tasks.spawn(async move {
+            let outcome = match client {
+                Ok(mut client) => {
+                    let telling = pass_on(heard, &messages, move |event| Message::OnTheWay { ticket, event });
+                    let asking = async {
+                        let outcome = client.converse(envelope, &events, replied).await;
+                        drop(events);
+                        outcome
+                    };
+                    tokio::join!(asking, telling).0
+                }
+                Err(failure) => Err(failure),
+            };
+            // The app that is gone needs no answer.
+            let _ = messages.send(Message::Answered { ticket, outcome: outcome.map(Box::new) }).await;
+        });
+        self.asked.insert(ticket, Asked { task, replies });
+    }
+
+    /// Reads from the disk beside everything else. A mount that hangs takes a thread with it, so only a few at once:
+    /// what finds none free is not begun, and the screen keeps what it has.
+    fn read(&mut self, reading: impl FnOnce() -> Message + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.readings).try_acquire_owned() else {
+            tracing::warn!("folders are still being read; one more was not begun");
+            return;
+        };
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            if let Ok(message) = tokio::task::spawn_blocking(reading).await {
+                let _ = messages.send(message).await;
+            }
+            drop(place);
+        });
+    }
+
+    async fn follow(&mut self) {
+        let Ok(mut client) = self.client.another().await else { return };
+        let messages = self.messages.clone();
+        let task = self.tasks.spawn(async move {
+            let (events, heard) = mpsc::channel(EVENTS_MAX);
+            let (_replies, replied) = mpsc::channel(1);
+            let envelope =
+                Envelope { request: Request::Follow, passphrase: None, request_id: None, wait_seconds: None };
+            let following = async {
+                let ended = client.converse(envelope, &events, replied).await;
+                drop(events);
+                ended
+            };
+            let telling = pass_on(heard, &messages, Message::Followed);
+            if let (Err(failure), ()) = tokio::join!(following, telling) {
+                tracing::warn!(what = failure.what, "the node is not followed any more");
+            }
+        });
+        if let Some(before) = self.following.replace(task) {
+            before.abort();
+        }
+    }
+
+    async fn picture(&mut self, key: PictureKey) {
+        let dropped = {
+            let mut waiting = locked(&self.pictures);
+            waiting.keys.retain(|other| *other != key);
+            waiting.keys.push_back(key);
+            let dropped = (waiting.keys.len() > PICTURES_WAITING_MAX).then(|| waiting.keys.pop_front()).flatten();
+            if waiting.running >= PICTURES_AT_ONCE {
+                drop(waiting);
+                if let Some(key) = dropped {
+                    let _ = self.messages.try_send(Message::PictureDropped(key));
+                }
+                return;
+            }
+            waiting.running += 1;
+            dropped
+        };
+        if let Some(key) = dropped {
+            let _ = self.messages.try_send(Message::PictureDropped(key));
+        }
+        let Ok(mut client) = self.client.another().await else {
+            locked(&self.pictures).running -= 1;
+            return;
+        };
+        let (messages, pictures) = (self.messages.clone(), Arc::clone(&self.pictures));
+        self.tasks.spawn(async move {
+            loop {
+                let next = {
+                    let mut waiting = locked(&pictures);
+                    let next = waiting.keys.pop_back();
+                    if next.is_none() {
+                        waiting.running -= 1;
+                    }
+                    next
+                };
+                let Some(key) = next else { return };
+                let outcome = open(&mut client, &pictures, &key).await;
+                if messages.send(Message::Pictured { key, outcome }).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Stops everything, and ends a node of this process in good order.
+    pub async fn close(mut self) {
+        self.tasks.shutdown().await;
+        self.client.close(std::future::ready(())).await;
+    }
+}
+
+fn locked(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
+    // Nothing that holds the lock can panic half way.
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn pass_on(
+    mut heard: mpsc::Receiver<Event>,
+    messages: &mpsc::Sender<Message>,
+    message: impl Fn(Event) -> Message,
+) {
+    while let Some(event) = heard.recv().await {
+        if messages.send(message(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Opens and decodes one frame.
+async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Picture>, String> {
+    let known =
+        locked(kept).files.iter().find(|(uid, _)| *uid == key.sop_instance_uid).map(|(_, file)| Arc::clone(file));
+    let file = match known {
+        Some(file) => file,
+        None => {
+            let file = Arc::new(fetch(client, key).await.map_err(|failure| failure.what)?);
+            let mut waiting = locked(kept);
+            waiting.files.push_back((Arc::clone(&key.sop_instance_uid), Arc::clone(&file)));
+            if waiting.files.len() > FILES_KEPT_MAX {
+                waiting.files.pop_front();
+            }
+            file
+        }
+    };
+    let key = key.clone();
+    let decoding = tokio::task::spawn_blocking(move || {
+        // A decoder's panic is contained below already; this one is for our own.
+        std::panic::catch_unwind(AssertUnwindSafe(|| decoded(&key, &file)))
+            .unwrap_or_else(|_| Err("The image cannot be shown: its decoder failed unexpectedly.".into()))
+    });
+    decoding.await.unwrap_or_else(|_| Err("The image was not opened: the app ends.".into())).map(Arc::new)
+}
+
+async fn fetch(client: &mut Client, key: &PictureKey) -> Result<Vec<u8>, Failure> {
+    let request =
+        Request::StudyFile { study: key.study.to_string(), sop_instance_uid: key.sop_instance_uid.to_string() };
+    let envelope = Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+    match client.ask(envelope, &mut |_| None).await? {
+        Reply::File(file) => Ok(file.bytes),
+        _ => Err(Failure::new(FailureCode::Failed, "The node answered something else.")),
+    }
+}
+
+fn decoded(key: &PictureKey, file: &Arc<Vec<u8>>) -> Result<Picture, String> {
+    let image = Image::read(file).map_err(|error| error.to_string())?;
+    let frame = image.frame(key.frame).map_err(|error| error.to_string())?;
+    let header = image.header();
+    let middle = Point { column: f64::from(frame.columns()) / 2.0, row: f64::from(frame.rows()) / 2.0 };
+    Ok(Picture {
+        key: key.clone(),
+        scale: spacing(header, key.frame, &[middle]),
+        letters: orientation(header, key.frame),
+        modality: shown(&text(header, dicom_dictionary_std::tags::MODALITY)).into_owned(),
+        lossy: image.lossy(),
+        rate: image.frames_a_second(),
+        file: Arc::clone(file),
+        frame,
+    })
+}
