@@ -25,35 +25,45 @@ pub fn read_datetime_date(text: &str) -> Option<Date> {
 
 /// Moves one DA value, or a range of two (`from-to`, either side may be open).
 pub fn shift_date(text: &str, offset_days: i32) -> Option<String> {
-    let text = text.trim_matches([' ', '\0']);
-    if text.is_empty() {
-        return Some(String::new());
+    match text.split_once('-') {
+        Some((from, to)) => {
+            Some(format!("{}-{}", shift_one_date(from, offset_days)?, shift_one_date(to, offset_days)?))
+        }
+        None => shift_one_date(text, offset_days),
     }
-    if let Some((from, to)) = text.split_once('-') {
-        let from = if from.trim().is_empty() { String::new() } else { shift_date(from, offset_days)? };
-        let to = if to.trim().is_empty() { String::new() } else { shift_date(to, offset_days)? };
-        return Some(format!("{from}-{to}"));
+}
+
+fn shift_one_date(text: &str, offset_days: i32) -> Option<String> {
+    match text.trim_matches([' ', '\0']) {
+        "" => Some(String::new()),
+        text => written(moved(read_date(text)?, offset_days)?),
     }
-    written(moved(read_date(text)?, offset_days)?)
 }
 
 /// Moves one DT value `YYYY[MM[DD[HH[MM[SS[.F]]]]]][&ZZXX]`; the time of day and the offset from UTC stay. A
 /// range (`from - to`) moves at both ends.
 pub fn shift_datetime(text: &str, offset_days: i32) -> Option<String> {
     let text = text.trim_matches([' ', '\0']);
+    let (from, tail) = text.split_at(digits_end(text));
+    // "2004-2005" is a range; "20040119-0500" has an offset from UTC, which is at most -1200 and +1400.
+    match tail.strip_prefix('-').filter(|to| !is_utc_offset(to)) {
+        Some(to) => {
+            Some(format!("{}-{}", shift_one_datetime(from, offset_days)?, shift_one_datetime(to, offset_days)?))
+        }
+        None => shift_one_datetime(text, offset_days),
+    }
+}
+
+fn digits_end(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
+}
+
+fn shift_one_datetime(text: &str, offset_days: i32) -> Option<String> {
+    let text = text.trim_matches([' ', '\0']);
     if text.is_empty() {
         return Some(String::new());
     }
-    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, tail) = text.split_at(digits_end);
-    // "2004-2005" is a range; "20040119-0500" has an offset from UTC, which is at most -1200 and +1400.
-    if let Some(to) = tail.strip_prefix('-')
-        && !is_utc_offset(to)
-    {
-        let from = if digits.is_empty() { String::new() } else { shift_datetime(digits, offset_days)? };
-        let to = if to.is_empty() { String::new() } else { shift_datetime(to, offset_days)? };
-        return Some(format!("{from}-{to}"));
-    }
+    let (digits, tail) = text.split_at(digits_end(text));
     if !is_datetime_tail(digits.len(), tail) {
         return None;
     }
@@ -202,6 +212,19 @@ mod tests {
         {
             assert_eq!(shift_datetime(bad, -7), None, "{bad}");
         }
+    }
+
+    /// Each dash was one more call within a call: a Study Date of 60,000 dashes used up the stack and ended the program.
+    #[test]
+    fn a_range_has_two_sides() {
+        for dashes in [3, 60_000] {
+            let bad = "-".repeat(dashes);
+            assert_eq!((shift_date(&bad, -7), shift_datetime(&bad, -7)), (None, None), "{dashes} dashes");
+        }
+        assert_eq!(shift_date("20040101-20040102-20040103", -7), None);
+        assert_eq!(shift_datetime("2004-2005-2006", -7), None);
+        assert_eq!(shift_datetime("2004-20050119-0500", -7).as_deref(), Some("2004-20050112-0500"));
+        assert_eq!((shift_date("-", -7), shift_datetime("-", -7)), (Some("-".into()), Some("-".into())));
     }
 
     #[test]
