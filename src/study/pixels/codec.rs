@@ -164,6 +164,8 @@ pub(super) fn jpeg_frame_header(bytes: &[u8]) -> Option<(u8, Coded)> {
         };
         let length = usize::from(u16::from_be_bytes(*bytes.get(at + 2..)?.first_chunk()?));
         match marker {
+            // Without a length: whoever takes the next bytes for one steps over what the decoder reads.
+            0x00 | 0x01 | 0xd0..=0xd8 => return None,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7 => {
                 let &[bits, r1, r0, c1, c0, samples] = bytes.get(at + 4..)?.first_chunk()?;
                 let coded = Coded {
@@ -310,4 +312,24 @@ pub(super) fn always_lossy(syntax: &str) -> bool {
             | "1.2.840.10008.1.2.4.55"
             | uids::JPEGLS_NEAR_LOSSLESS
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOF: [u8; 13] = [0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0];
+
+    /// The decoder looks for the next marker where this looks for a length, and found there an image of 4 GiB.
+    #[test]
+    fn a_marker_without_a_length_hides_no_other_frame_header() {
+        let small = [0xff, 0xc0, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0];
+        let hidden = [&[0, SOF.len() as u8 + 2], &SOF[..]].concat();
+        for marker in [0x00, 0x01, 0xd0, 0xd7, 0xd8] {
+            let bytes = [&[0xff, 0xd8, 0xff, marker][..], &hidden, &small].concat();
+            assert_eq!(jpeg_frame_header(&bytes), None, "{marker:02x}");
+        }
+        let sound = [&[0xff, 0xd8, 0xff, 0xe0][..], &hidden, &small].concat();
+        assert_eq!(jpeg_frame_header(&sound).map(|(_, coded)| (coded.rows, coded.columns)), Some((16, 16)));
+    }
 }
