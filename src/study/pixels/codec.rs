@@ -15,6 +15,7 @@ use dicom_dictionary_std::uids;
 
 use super::description::{Description, Photometric};
 use super::native::{self, Stored, values_of_bits};
+use super::jpeg_dct::SCANS_MAX;
 use super::{PixelError, Values, jpeg_dct, jpeg_ls};
 use crate::encoding::text::shown;
 
@@ -185,6 +186,9 @@ pub(super) fn jpeg_frame_header(bytes: &[u8]) -> Option<(u8, Coded)> {
 fn jpeg(description: &Description, bytes: &[u8]) -> Result<Values, String> {
     let (marker, coded) = jpeg_frame_header(bytes).ok_or("no JPEG frame header")?;
     let coded = coded.agree(description)?;
+    if bytes.windows(2).filter(|pair| pair == &[0xff, 0xda]).count() > SCANS_MAX as usize {
+        return Err(format!("it has more than {SCANS_MAX} scans"));
+    }
     if (marker == 0xc1 || marker == 0xc2) && coded.bits == 12 {
         return jpeg_dct::decode(bytes, coded).map(|samples| of_codestream(description, coded.bits, samples));
     }
@@ -316,6 +320,10 @@ pub(super) fn always_lossy(syntax: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+    use dicom_dictionary_std::tags;
+    use dicom_object::InMemDicomObject;
+
     use super::*;
 
     const SOF: [u8; 13] = [0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0];
@@ -331,5 +339,20 @@ mod tests {
         }
         let sound = [&[0xff, 0xd8, 0xff, 0xe0][..], &hidden, &small].concat();
         assert_eq!(jpeg_frame_header(&sound).map(|(_, coded)| (coded.rows, coded.columns)), Some((16, 16)));
+    }
+
+    /// Each scan is a pass over all blocks, and a few hundred bytes of runs are enough for the largest image's.
+    #[test]
+    fn a_thousand_scans_are_refused_before_the_first() {
+        let number = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
+        let attributes = [(tags::ROWS, 16), (tags::COLUMNS, 16), (tags::BITS_ALLOCATED, 8)];
+        let header = InMemDicomObject::from_element_iter(attributes.map(|(tag, value)| number(tag, value)));
+        let description = Description::of(&header, tags::PIXEL_DATA).unwrap();
+        for sof in [0xc1, 0xc2] {
+            let frame = [0xff, 0xd8, 0xff, sof, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0];
+            let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0];
+            let refused = jpeg(&description, &[&frame[..], &scan.repeat(1000)].concat()).unwrap_err();
+            assert_eq!(refused, "it has more than 256 scans");
+        }
     }
 }

@@ -14,8 +14,8 @@ const ZIGZAG: [usize; 64] = [
     47, 55, 62, 63,
 ];
 
-/// Most scans of a progressive codestream: each costs a pass over all blocks.
-const SCANS_MAX: u32 = 256;
+/// Most scans of a codestream: each costs a pass over all blocks.
+pub(super) const SCANS_MAX: u32 = 256;
 
 /// Decodes a codestream whose frame header says `coded`.
 pub(super) fn decode(bytes: &[u8], coded: Coded) -> Result<Vec<u32>, String> {
