@@ -14,9 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dicom_dictionary_std::uids;
 
 use super::description::{Description, Photometric};
-use super::native::{self, Stored, values_of_bits};
 use super::jpeg_dct::SCANS_MAX;
-use super::{PixelError, Values, jpeg_dct, jpeg_ls};
+use super::native::{self, Stored, values_of_bits};
+use super::{PixelError, Values, jpeg_2000, jpeg_dct, jpeg_ls};
 use crate::encoding::text::shown;
 
 /// Most memory that the JPEG XL decoder may use, in bytes for each sample of the frame.
@@ -100,7 +100,7 @@ impl Codec {
                 .map_err(str::to_string),
             Self::Jpeg => contained(|| jpeg(description, bytes)),
             Self::JpegLs => contained(|| jpeg_ls_frame(description, bytes)),
-            Self::Jpeg2000 => contained(|| jpeg_2000(description, bytes)),
+            Self::Jpeg2000 => contained(|| jpeg_2000_frame(description, bytes)),
             Self::JpegXl => contained(|| jpeg_xl(description, bytes)),
         };
         let values = decoded.map_err(|why| refused(&why))?;
@@ -139,7 +139,7 @@ pub(super) struct Coded {
 }
 
 impl Coded {
-    fn agree(self, description: &Description) -> Result<Self, String> {
+    pub(super) fn agree(self, description: &Description) -> Result<Self, String> {
         let Self { rows, columns, samples, bits } = self;
         let expected = (description.rows, description.columns, description.samples);
         if (rows, columns, samples) != expected || !(1..=32).contains(&bits) {
@@ -225,25 +225,8 @@ fn jpeg_ls_frame(description: &Description, bytes: &[u8]) -> Result<Values, Stri
     jpeg_ls::decode(bytes, coded).map(|samples| of_codestream(description, coded.bits, samples))
 }
 
-/// The SIZ marker of a JPEG 2000 codestream (ISO/IEC 15444-1 §A.5.1), which may stand in a JP2 file.
-fn jpeg_2000_size(bytes: &[u8]) -> Option<Coded> {
-    const SOC_SIZ: [u8; 4] = [0xff, 0x4f, 0xff, 0x51];
-    let start = bytes.windows(4).position(|window| window == SOC_SIZ)?;
-    let word = |at: usize| bytes.get(start + at..)?.first_chunk().map(|&b| u32::from_be_bytes(b));
-    let components = u16::from_be_bytes(*bytes.get(start + 40..)?.first_chunk()?);
-    let of_components = bytes.get(start + 42..start + 42 + 3 * usize::from(components))?;
-    let precisions = of_components.chunks_exact(3).map(|component| u32::from(component[0] & 0x7f) + 1);
-    let subsampled = of_components.chunks_exact(3).any(|component| component[1] != 1 || component[2] != 1);
-    Some(Coded {
-        columns: word(8)?.checked_sub(word(16)?)?,
-        rows: word(12)?.checked_sub(word(20)?)?,
-        samples: if subsampled { 0 } else { u32::from(components) },
-        bits: precisions.max().unwrap_or(0),
-    })
-}
-
-fn jpeg_2000(description: &Description, bytes: &[u8]) -> Result<Values, String> {
-    jpeg_2000_size(bytes).ok_or("no JPEG 2000 size marker")?.agree(description)?;
+fn jpeg_2000_frame(description: &Description, bytes: &[u8]) -> Result<Values, String> {
+    jpeg_2000::check(bytes, description)?;
     // Not strict, the decoder fills what is missing of a damaged codestream with grey.
     let parameters = jpeg2k::DecodeParameters::new().strict(true);
     let image = jpeg2k::Image::from_bytes_with(bytes, parameters).map_err(|error| error.to_string())?;

@@ -22,6 +22,7 @@ mod codec;
 mod description;
 mod display;
 mod fragments;
+mod jpeg_2000;
 mod jpeg_dct;
 mod jpeg_ls;
 mod lut;
