@@ -47,7 +47,8 @@ fuzz_target!(init: overread_fuzz::let_contained_panics_pass(), |data: &[u8]| {
         assert!(frame.windows() <= CHOICES_MAX);
         let windows = [Window::Default, Window::File(1), Window::Preset(Preset::Brain), Window::File(2)];
         for picture in windows.iter().filter_map(|window| frame.display(*window).ok()) {
-            assert_eq!(picture.bytes.len() as u64, u64::from(picture.rows) * u64::from(picture.columns) * u64::from(picture.samples));
+            let samples = u64::from(picture.rows) * u64::from(picture.columns) * u64::from(picture.samples);
+            assert_eq!(picture.bytes.len() as u64, samples);
         }
         assert_eq!(frame.modality().len(), frame.values.len());
         frame.modality_at(0, 0);
