@@ -25,6 +25,10 @@ const JPEG_XL_BYTES_A_SAMPLE_MAX: usize = 64;
 /// What the JPEG XL decoder may use beyond that, in bytes.
 const JPEG_XL_BYTES_BASE: usize = 64 * 1024 * 1024;
 
+/// Most frames of a JPEG XL codestream: one is shown, and encoders put a few before it to refer to. The decoder calls
+/// itself once for each that lies under another.
+const JPEG_XL_FRAMES_MAX: usize = 16;
+
 /// Longest reason of a decoder that is passed on, in characters.
 const WHY_CHARS_MAX: usize = 160;
 
@@ -263,6 +267,9 @@ fn jpeg_xl(description: &Description, bytes: &[u8]) -> Result<Values, String> {
     let memory_bytes_max = description.frame_samples() * JPEG_XL_BYTES_A_SAMPLE_MAX + JPEG_XL_BYTES_BASE;
     let tracker = jxl_oxide::AllocTracker::with_limit(memory_bytes_max);
     let image = jxl_oxide::JxlImage::builder().alloc_tracker(tracker).read(bytes).map_err(|error| error.to_string())?;
+    if image.num_loaded_frames() > JPEG_XL_FRAMES_MAX {
+        return Err(format!("it has more than {JPEG_XL_FRAMES_MAX} frames in one"));
+    }
     let bit_depth = image.image_header().metadata.bit_depth;
     if matches!(bit_depth, jxl_oxide::image::BitDepth::FloatSample { .. }) {
         return Err("JPEG XL of float samples".to_string());
@@ -309,6 +316,14 @@ mod tests {
 
     use super::*;
 
+    /// An image of 8 bits and this many pixels a side.
+    fn grey(side: u16) -> Description {
+        let number = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
+        let attributes = [(tags::ROWS, side), (tags::COLUMNS, side), (tags::BITS_ALLOCATED, 8)];
+        let header = InMemDicomObject::from_element_iter(attributes.map(|(tag, value)| number(tag, value)));
+        Description::of(&header, tags::PIXEL_DATA).unwrap()
+    }
+
     const SOF: [u8; 13] = [0xff, 0xc0, 0, 11, 8, 0xff, 0xff, 0xff, 0xff, 1, 1, 0x11, 0];
 
     /// The decoder looks for the next marker where this looks for a length, and found there an image of 4 GiB.
@@ -327,15 +342,27 @@ mod tests {
     /// Each scan is a pass over all blocks, and a few hundred bytes of runs are enough for the largest image's.
     #[test]
     fn a_thousand_scans_are_refused_before_the_first() {
-        let number = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
-        let attributes = [(tags::ROWS, 16), (tags::COLUMNS, 16), (tags::BITS_ALLOCATED, 8)];
-        let header = InMemDicomObject::from_element_iter(attributes.map(|(tag, value)| number(tag, value)));
-        let description = Description::of(&header, tags::PIXEL_DATA).unwrap();
         for sof in [0xc1, 0xc2] {
             let frame = [0xff, 0xd8, 0xff, sof, 0, 11, 8, 0, 16, 0, 16, 1, 1, 0x11, 0];
             let scan = [0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0];
-            let refused = jpeg(&description, &[&frame[..], &scan.repeat(1000)].concat()).unwrap_err();
+            let refused = jpeg(&grey(16), &[&frame[..], &scan.repeat(1000)].concat()).unwrap_err();
             assert_eq!(refused, "it has more than 256 scans");
+        }
+    }
+
+    /// 24 KB of layers of one pixel used up the stack and ended the program.
+    #[test]
+    fn a_pile_of_layers_is_refused_before_it_is_rendered() {
+        let layers = |count: usize| {
+            let start = [0xff, 0x0a, 0, 0x10, 0x10, 0x14, 0x37, 2];
+            let layer = |last| [8, 4, last, 0, 0x18, 0, 0x4b, 0x18, 0x8b, 0x15, 0x82, 1];
+            [&start[..], &layer(0).repeat(count - 1), &layer(1)].concat()
+        };
+        for count in [1, JPEG_XL_FRAMES_MAX] {
+            assert!(jpeg_xl(&grey(1), &layers(count)) == Ok(Values::I32(vec![0])), "{count} layers");
+        }
+        for count in [JPEG_XL_FRAMES_MAX + 1, 20_000] {
+            assert!(jpeg_xl(&grey(1), &layers(count)) == Err("it has more than 16 frames in one".into()), "{count}");
         }
     }
 }
