@@ -78,7 +78,7 @@ pub struct PixelSpan {
 /// # Errors
 /// `NeedsWhole` if a beginning is not enough; otherwise what is wrong with the data set.
 pub fn split(bytes: &[u8], start: usize, total: u64, encoding: Encoding) -> Result<Split, Part10Error> {
-    let mut walk = Walk { bytes, total, elements: 0, opaque: Vec::new() };
+    let mut walk = Walk::new(bytes, total);
     let mut at = start;
     let mut split = Split { before: start..start, pixel: None, after: start..start, opaque: Vec::new() };
     while !walk.only_padding_from(at) {
@@ -116,7 +116,7 @@ pub fn split(bytes: &[u8], start: usize, total: u64, encoding: Encoding) -> Resu
 /// Whether a data set in this encoding seems to begin at `start`: group 0008 and a first element that fits.
 /// Groups below are used by no data set; real ones without group 0008 could not be named.
 pub fn begins(bytes: &[u8], start: usize, total: u64, encoding: Encoding) -> bool {
-    let walk = Walk { bytes, total, elements: 0, opaque: Vec::new() };
+    let walk = Walk::new(bytes, total);
     let room = total.saturating_sub(start as u64);
     match walk.head(start, bytes.len(), encoding) {
         Ok(head) => {
@@ -155,14 +155,23 @@ struct Walk<'a> {
     total: u64,
     elements: u32,
     opaque: Vec<Opaque>,
+    /// The last byte that was looked up because it is not 0: each is looked up once.
+    not_zero: Option<usize>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(bytes: &'a [u8], total: u64) -> Self {
+        Self { bytes, total, elements: 0, opaque: Vec::new(), not_zero: None }
+    }
+
     /// Whether nothing but zeros is left: some writers fill up their last block.
-    fn only_padding_from(&self, at: usize) -> bool {
-        let whole = self.bytes.len() as u64 == self.total;
+    fn only_padding_from(&mut self, at: usize) -> bool {
+        if (self.bytes.len() as u64) < self.total || self.not_zero.is_some_and(|place| at <= place) {
+            return false;
+        }
         let rest = self.bytes.get(at..).unwrap_or_default();
-        whole && rest.iter().all(|&b| b == 0)
+        self.not_zero = rest.iter().position(|&byte| byte != 0).map(|place| at + place);
+        self.not_zero.is_none()
     }
 
     /// What to say when `needed` bytes would have to be there and are not.
@@ -349,4 +358,30 @@ impl Walk<'_> {
 fn has_short_length(vr: VR) -> bool {
     use VR::*;
     matches!(vr, AE | AS | AT | CS | DA | DS | DT | FL | FD | IS | LO | LT | PN | SH | SL | SS | ST | TM | UI | UL | US)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMPLICIT: Encoding = Encoding::IMPLICIT_LE;
+
+    /// Group length of group 0008.
+    const FIRST: [u8; 12] = [8, 0, 0, 0, 4, 0, 0, 0, 1, 1, 1, 1];
+
+    /// Eight zeros are an element of their own, and each of them asked whether the rest is padding: hours.
+    #[test]
+    fn a_million_empty_elements_are_walked_in_one_go() {
+        let bytes = [&FIRST[..], &vec![0; 8 << 20], &FIRST].concat();
+        let split = split(&bytes, 0, bytes.len() as u64, IMPLICIT).unwrap();
+        assert_eq!((split.before, split.pixel), (0..bytes.len(), None));
+    }
+
+    #[test]
+    fn padding_at_the_end_belongs_to_nothing() {
+        let bytes = [&FIRST[..], &[0; 500]].concat();
+        assert_eq!(split(&bytes, 0, bytes.len() as u64, IMPLICIT).unwrap().before, 0..FIRST.len());
+        let bytes = [&FIRST[..], &[0; 16], &FIRST].concat();
+        assert_eq!(split(&bytes, 0, bytes.len() as u64, IMPLICIT).unwrap().before, 0..bytes.len());
+    }
 }
