@@ -383,6 +383,8 @@ pub enum Part10Error {
     TooDeep,
     #[error("the header has more than {} elements", walk::ELEMENTS_MAX)]
     TooManyElements,
+    #[error("the header has more than {} values", walk::VALUES_MAX)]
+    TooManyValues,
     #[error("the header is longer than {} MiB", HEADER_BYTES_MAX / (1024 * 1024))]
     HeaderTooLong,
     #[error("the deflated data set is damaged")]

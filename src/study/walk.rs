@@ -23,6 +23,10 @@ pub const ELEMENTS_MAX: u32 = 2_000_000;
 /// Longest header (everything but the pixel data) that is read, in bytes.
 pub const HEADER_BYTES_MAX: usize = 128 * 1024 * 1024;
 
+/// Most values of a header, told by the backslashes between them: each of a text costs some 60 bytes in memory. A
+/// structure set of 60 MiB has as many.
+pub const VALUES_MAX: usize = 8 * 1024 * 1024;
+
 /// How elements are written in a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding {
@@ -108,6 +112,10 @@ pub fn split(bytes: &[u8], start: usize, total: u64, encoding: Encoding) -> Resu
     }
     if (bytes.len() as u64) < total && at <= bytes.len() {
         return Err(Part10Error::NeedsWhole);
+    }
+    let header = [&split.before, &split.after].map(|range| bytes.get(range.clone()).unwrap_or_default());
+    if header.iter().map(|part| part.iter().filter(|&&byte| byte == b'\\').count()).sum::<usize>() > VALUES_MAX {
+        return Err(Part10Error::TooManyValues);
     }
     split.opaque = walk.opaque;
     Ok(split)
@@ -383,5 +391,17 @@ mod tests {
         assert_eq!(split(&bytes, 0, bytes.len() as u64, IMPLICIT).unwrap().before, 0..FIRST.len());
         let bytes = [&FIRST[..], &[0; 16], &FIRST].concat();
         assert_eq!(split(&bytes, 0, bytes.len() as u64, IMPLICIT).unwrap().before, 0..bytes.len());
+    }
+
+    /// The parser makes a text of its own of what stands between two backslashes, though it be nothing.
+    #[test]
+    fn a_text_of_nothing_but_backslashes_is_refused() {
+        let with = |values: usize| {
+            let length = u32::try_from(values).unwrap().to_le_bytes();
+            [&[8, 0, 8, 0], &length[..], &vec![b'\\'; values]].concat()
+        };
+        let read = |bytes: &[u8]| split(bytes, 0, bytes.len() as u64, IMPLICIT).map(|split| split.before.len());
+        assert_eq!(read(&with(VALUES_MAX)), Ok(VALUES_MAX + 8));
+        assert_eq!(read(&with(VALUES_MAX + 1)), Err(Part10Error::TooManyValues));
     }
 }
