@@ -19,6 +19,7 @@ use super::well_known::well_known;
 use super::words::{folded, words};
 use super::{Deidentified, Instance, LeftOut, PixelFacts, Rules, deidentify};
 use crate::identity::keys::Secret;
+use crate::study::pixels::suv;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 
@@ -99,6 +100,18 @@ fn run(header: InMemDicomObject, class: Option<&str>) -> Result<Deidentified, Le
     let instance = Instance { header, meta_sop_class_uid: class, pixels: Some(PixelFacts::default()), reviewed: false };
     let rules = Rules::new(Preset::consult(), Approvals::default());
     deidentify(instance, &rules, &GroupSecrets::new(&Secret::new([42; 32])))
+}
+
+#[test]
+fn an_uptake_value_is_the_same_before_and_after() {
+    let Some(samples) = samples() else { return };
+    let path = samples.join("private/pet-private-creators-no-preamble.dcm");
+    let (original, class) = read_header(&path).unwrap();
+    let before = suv::of(&original, true).unwrap();
+    let started = original.element(tags::SERIES_DATE).unwrap().to_str().unwrap().into_owned();
+    let left = run(original, class.as_deref()).unwrap_or_else(|_| panic!("left out"));
+    assert_ne!(left.header.element(tags::SERIES_DATE).unwrap().to_str().unwrap(), started);
+    assert_eq!(suv::of(&left.header, true), Ok(before));
 }
 
 /// Calls `take` with every text of an object at every level.

@@ -157,3 +157,31 @@ impl Presentation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dicom_core::value::DataSetSequence;
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+
+    use super::*;
+
+    #[test]
+    fn a_presentation_table_decides_over_shape_and_photometric_interpretation() {
+        let words = |words: &[u16]| PrimitiveValue::U16(words.iter().copied().collect());
+        let table = InMemDicomObject::from_element_iter([
+            DataElement::new(tags::LUT_DESCRIPTOR, VR::US, words(&[3, 0, 12])),
+            DataElement::new(tags::LUT_DATA, VR::OW, words(&[4095, 1024, 0])),
+        ]);
+        let mut header = InMemDicomObject::new_empty();
+        let share = |header: &InMemDicomObject, photometric| {
+            let presentation = Presentation::of(header, photometric);
+            [0.0, 0.5, 1.0].map(|share| (presentation.share(share) * 4095.0).round())
+        };
+        assert_eq!(share(&header, Photometric::Monochrome2), [0.0, 2048.0, 4095.0]);
+        assert_eq!(share(&header, Photometric::Monochrome1), [4095.0, 2048.0, 0.0]);
+        header.put(DataElement::new(tags::PRESENTATION_LUT_SHAPE, VR::CS, PrimitiveValue::from("IDENTITY")));
+        assert_eq!(share(&header, Photometric::Monochrome1), [0.0, 2048.0, 4095.0]);
+        header.put(DataElement::new(tags::PRESENTATION_LUT_SEQUENCE, VR::SQ, DataSetSequence::from(vec![table])));
+        assert_eq!(share(&header, Photometric::Monochrome2), [4095.0, 1024.0, 0.0]);
+    }
+}

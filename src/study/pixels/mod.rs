@@ -32,7 +32,7 @@ mod overlay;
 mod palette;
 mod shades;
 mod shutter;
-mod suv;
+pub(super) mod suv;
 mod window;
 
 use std::borrow::Cow;

@@ -91,7 +91,7 @@ const SUV_TYPE: Named = Named("SUVType", tags::SUV_TYPE);
 const PHILIPS_FACTOR: Named = Named("SUV Scale Factor of Philips", Tag(0x7053, 0x1000));
 
 /// How an image's modality values become SUVs; `rescaled` says that they are what Units is about.
-pub(super) fn of(header: &InMemDicomObject, rescaled: bool) -> Result<Suv, NoSuv> {
+pub(in crate::study) fn of(header: &InMemDicomObject, rescaled: bool) -> Result<Suv, NoSuv> {
     if !matches!(text(header, tags::MODALITY).as_deref(), Some("PT")) {
         return Err(NoSuv::NotPet);
     }

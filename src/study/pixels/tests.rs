@@ -434,6 +434,48 @@ mod hostile {
     }
 
     #[test]
+    fn a_palette_in_segments_is_a_palette() {
+        let words = |words: &[u16]| PrimitiveValue::U16(words.iter().copied().collect());
+        let table = |descriptor, data, segments: &[u16]| {
+            [(descriptor, VR::US, words(&[4, 1, 16])), (data, VR::OW, words(segments))]
+        };
+        let over = [
+            &[text(tags::PHOTOMETRIC_INTERPRETATION, "PALETTE COLOR")][..],
+            &table(
+                tags::RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+                &[0, 1, 0, 1, 3, 0x3000],
+            ),
+            &table(
+                tags::GREEN_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::SEGMENTED_GREEN_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+                &[0, 4, 0x100, 0x200, 0x300, 0x400],
+            ),
+            &table(
+                tags::BLUE_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR,
+                tags::SEGMENTED_BLUE_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+                &[0, 2, 0x500, 0x600, 2, 1, 0, 0],
+            ),
+        ]
+        .concat();
+        let picture = read_frame(&file(EXPLICIT, &over, &PIXELS), 1).unwrap().display(Window::Default).unwrap();
+        assert_eq!(picture.bytes, [0, 1, 5, 16, 2, 6, 48, 4, 6, 48, 4, 6]);
+        let none = [text(tags::PHOTOMETRIC_INTERPRETATION, "PALETTE COLOR")];
+        let frame = read_frame(&file(EXPLICIT, &none, &PIXELS), 1).unwrap();
+        assert_eq!(frame.display(Window::Default), Err(WindowError::Palette));
+    }
+
+    #[test]
+    fn an_old_overlay_stands_in_the_cells_and_never_in_the_values() {
+        let twelve = [us(tags::BITS_STORED, 12), us(tags::HIGH_BIT, 11), us(Tag(0x6000, 0x0102), 15)];
+        let file = file(EXPLICIT, &twelve, &PIXELS);
+        let image = Image::read(&file).unwrap();
+        assert_eq!(image.frame(1).unwrap().values, Values::I32(vec![1, 2, 4095, 0]));
+        assert_eq!(image.overlays(1).remove(0).unwrap().layer(2, 2), [0, 0, 1, 1]);
+        assert!(image.overlays(2)[0].is_err());
+    }
+
+    #[test]
     fn each_lie_of_a_header_is_refused_for_its_reason() {
         let attribute =
             |name| move |error: &PixelError| matches!(error, PixelError::Attribute { name: n, .. } if *n == name);
