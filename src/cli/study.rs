@@ -97,8 +97,8 @@ Frames count from 1. Rows x columns; modality values are in the unit of the moda
         /// As stored, after the modality transformation, or as displayed
         #[arg(long, value_enum, default_value = "stored")]
         values: Values,
-        /// WIDTH/LEVEL, a preset's name, or file:N for the file's own
-        #[arg(long, value_name = "W/L|NAME|file:N")]
+        /// WIDTH/LEVEL, a preset's name, file:N for the file's own, or auto for all values
+        #[arg(long, value_name = "W/L|NAME|file:N|auto")]
         window: Option<String>,
         /// The file to write: its ending, .npy or .png, decides
         #[arg(short, long, value_name = "FILE")]
