@@ -14,6 +14,8 @@ use super::lut::LookupTable;
 use super::modality::Unit;
 use super::window::{Voi, VoiFunction, Window, WindowError};
 
+mod shading;
+
 /// A picture of 8 bits a sample, ready to be shown at its own resolution.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
