@@ -9,8 +9,9 @@
 //! is missing still shows the rest, and says so ([`Coverage::Partial`]). Colours do not come here: a volume is of
 //! modality values, so that the window of the series applies and a probe reads numbers with their unit.
 //!
-//! The loops are in `rows`.
+//! The loops are in `rows`, the window in `picture`.
 
+mod picture;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,8 @@ pub const PLANES_MAX: u32 = 4096;
 /// Thickest slab, in mm.
 pub const SLAB_MM_MAX: f64 = 1000.0;
 
-/// Most samples through a slab.
-pub const SLAB_SAMPLES_MAX: usize = 1024;
+/// Most sheets of a slab.
+pub const SLAB_SHEETS_MAX: usize = 1024;
 
 /// Rounding when an extent is divided into steps, in steps.
 const ROUNDING_STEPS: f64 = 1e-6;
@@ -131,7 +132,14 @@ impl CutPlanes {
         (index < self.count).then(|| self.first.moved(times(self.step, f64::from(index))))
     }
 
-    /// The plane that is nearest to a place, if that lies between the first and the last.
+    /// The plane on which a place lies, and where on it; none beside all of them.
+    pub fn locate(&self, place: Vector) -> Option<(u32, Point)> {
+        let index = self.nearest(place)?;
+        let at = self.first.pixel(place);
+        self.first.holds(at).then_some((index, at))
+    }
+
+    /// The plane within half a step of a place.
     pub fn nearest(&self, place: Vector) -> Option<u32> {
         let steps = dot(minus(place, self.first.origin_mm()), self.step) / dot(self.step, self.step);
         let index = steps.round();
@@ -213,8 +221,10 @@ impl Reformat {
         {
             return Err(MprError::SlabThickness);
         }
-        let through =
-            slab.map_or_else(|| vec![Through { at_mm: 0.0, weight: 1.0 }], |slab| samples(volume, plane, slab));
+        let through = match slab {
+            Some(slab) => sheets(volume, plane, slab)?,
+            None => vec![Through { at_mm: 0.0, weight: 1.0 }],
+        };
         let projection = slab.map_or(Projection::Mean, |slab| slab.projection);
         let (values, coverage) = Rows { volume, plane, through: &through, projection }.sampled();
         Ok(Self { plane: plane.clone(), slab, values, coverage, unit: volume.unit() })
@@ -264,7 +274,7 @@ struct Through {
 
 /// The sheets of a slab. Between two slices values change evenly, so a slab along the slices has its extremes on them or
 /// on its own two faces; any other slab is sampled in steps of the finest voxel side.
-fn samples(volume: &Volume, plane: &Plane, slab: Slab) -> Vec<Through> {
+fn sheets(volume: &Volume, plane: &Plane, slab: Slab) -> Result<Vec<Through>, MprError> {
     let stack = volume.stack();
     let half_mm = slab.thickness_mm / 2.0;
     let turned = dot(plane.normal(), stack.along());
@@ -279,14 +289,16 @@ fn samples(volume: &Volume, plane: &Plane, slab: Slab) -> Vec<Through> {
     } else {
         let finest = [stack.first().between_columns_mm(), stack.first().between_rows_mm(), stack.usual_step_mm()];
         let step_mm = finest.into_iter().fold(f64::INFINITY, f64::min);
-        let steps = (slab.thickness_mm / step_mm).ceil().clamp(1.0, (SLAB_SAMPLES_MAX - 1) as f64);
+        let steps = (slab.thickness_mm / step_mm).ceil().max(1.0);
+        if steps > SLAB_SHEETS_MAX as f64 {
+            return Err(MprError::SlabSheets);
+        }
         at_mm.extend((1..steps as u32).map(|k| slab.thickness_mm * f64::from(k) / steps - half_mm));
     }
     at_mm.sort_by(f64::total_cmp);
     at_mm.dedup_by(|a, b| (*a - *b).abs() < half_mm * ROUNDING_STEPS);
-    if at_mm.len() > SLAB_SAMPLES_MAX {
-        let every = at_mm.len().div_ceil(SLAB_SAMPLES_MAX);
-        at_mm = at_mm.into_iter().step_by(every).collect();
+    if at_mm.len() > SLAB_SHEETS_MAX {
+        return Err(MprError::SlabSheets);
     }
     // Each stands for half of the way to its neighbours.
     let weight = |k: usize| {
@@ -294,7 +306,7 @@ fn samples(volume: &Volume, plane: &Plane, slab: Slab) -> Vec<Through> {
         let after = at_mm.get(k + 1).map_or(0.0, |after| after - at_mm[k]);
         ((before + after) / 2.0 / slab.thickness_mm) as f32
     };
-    (0..at_mm.len()).map(|k| Through { at_mm: at_mm[k], weight: weight(k) }).collect()
+    Ok((0..at_mm.len()).map(|k| Through { at_mm: at_mm[k], weight: weight(k) }).collect())
 }
 
 /// Why a volume cannot be cut this way.
@@ -306,6 +318,8 @@ pub enum MprError {
     FrameOfReference,
     #[error("a slab is more than 0 and at most {SLAB_MM_MAX} mm thick")]
     SlabThickness,
+    #[error("a slab of this volume would have more than {SLAB_SHEETS_MAX} sheets; make it thinner")]
+    SlabSheets,
     #[error(transparent)]
     Plane(#[from] PlaneError),
 }

@@ -215,7 +215,7 @@ impl Sample {
 impl Voxels {
     fn of(values: &[f32]) -> Self {
         // The lowest whole number stands for no value.
-        let is_whole = |value: &f32| value.fract() == 0.0 && value.abs() <= f32::from(i16::MAX);
+        let is_whole = |value: &f32| f32::from(*value as i16) == *value && *value != f32::from(WHOLE_NONE);
         let is_none = |value: &f32| !value.is_finite();
         match values.iter().all(|value| is_none(value) || is_whole(value)) {
             true => Self::Whole(values.iter().map(|v| if is_none(v) { WHOLE_NONE } else { *v as i16 }).collect()),

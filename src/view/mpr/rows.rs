@@ -100,40 +100,73 @@ impl Rows<'_> {
     }
 
     /// One line through all sheets of a slab.
-    fn project(&self, sheets: &[Through], place: Vector, step: Vector, sheet: Output<'_>, out: Output<'_>) {
+    fn project(&self, sheets: &[Through], place: Vector, step: Vector, sheet: Output<'_>, mut out: Output<'_>) {
         let mut weights = vec![0.0f32; out.values.len()];
-        out.coverage.fill(Coverage::Outside);
-        for through in sheets {
+        // Inside of a volume every sheet has a value at every pixel: then nothing has to be told apart.
+        let mut is_whole = true;
+        for (number, through) in sheets.iter().enumerate() {
             sheet.values.fill(f32::NAN);
             sheet.coverage.fill(Coverage::Outside);
             let at = plus(place, times(self.plane.normal(), through.at_mm));
             self.line(at, step, Output { values: &mut *sheet.values, coverage: &mut *sheet.coverage });
-            let from = sheet.values.iter().zip(sheet.coverage.iter());
-            let into = out.values.iter_mut().zip(out.coverage.iter_mut()).zip(&mut weights);
-            for ((&value, &found), ((sum, coverage), weight)) in from.zip(into) {
-                if found != Coverage::Value {
-                    *coverage = with_nothing(*coverage, found);
-                    continue;
+            is_whole &= sheet.coverage.iter().all(|found| *found == Coverage::Value);
+            match (is_whole, number) {
+                (true, 0) => {
+                    out.values.copy_from_slice(sheet.values);
+                    out.coverage.fill(Coverage::Value);
+                    if self.projection == Projection::Mean {
+                        out.values.iter_mut().for_each(|value| *value *= through.weight);
+                        weights.fill(through.weight);
+                    }
                 }
-                let is_first = !matches!(*coverage, Coverage::Value | Coverage::Partial);
-                *sum = match self.projection {
-                    Projection::Mean if is_first => value * through.weight,
-                    Projection::Mean => *sum + value * through.weight,
-                    _ if is_first => value,
-                    Projection::Maximum => sum.max(value),
-                    Projection::Minimum => sum.min(value),
-                };
-                *weight += through.weight;
-                *coverage = match *coverage {
-                    Coverage::Missing | Coverage::Partial => Coverage::Partial,
-                    _ => Coverage::Value,
-                };
+                (true, _) => self.merge_whole(through.weight, sheet.values, out.values, &mut weights),
+                (false, _) => self.merge(through.weight, &sheet, &mut out, &mut weights),
             }
         }
         if self.projection == Projection::Mean {
             for (sum, weight) in out.values.iter_mut().zip(weights) {
                 *sum /= weight;
             }
+        }
+    }
+
+    /// Adds a sheet of values to a line of values.
+    fn merge_whole(&self, weight: f32, from: &[f32], into: &mut [f32], weights: &mut [f32]) {
+        let values = into.iter_mut().zip(from);
+        match self.projection {
+            Projection::Maximum => values.for_each(|(most, value)| *most = if *value > *most { *value } else { *most }),
+            Projection::Minimum => {
+                values.for_each(|(least, value)| *least = if *value < *least { *value } else { *least })
+            }
+            Projection::Mean => {
+                values.for_each(|(sum, value)| *sum += value * weight);
+                weights.iter_mut().for_each(|sum| *sum += weight);
+            }
+        }
+    }
+
+    /// Adds a sheet of which parts have no value, or to which parts had none.
+    fn merge(&self, weight: f32, from: &Output<'_>, into: &mut Output<'_>, weights: &mut [f32]) {
+        let from = from.values.iter().zip(from.coverage.iter());
+        let into = into.values.iter_mut().zip(into.coverage.iter_mut()).zip(weights);
+        for ((&value, &found), ((sum, coverage), sum_of_weights)) in from.zip(into) {
+            if found != Coverage::Value {
+                *coverage = with_nothing(*coverage, found);
+                continue;
+            }
+            let is_first = !matches!(*coverage, Coverage::Value | Coverage::Partial);
+            *sum = match self.projection {
+                Projection::Mean if is_first => value * weight,
+                Projection::Mean => *sum + value * weight,
+                _ if is_first => value,
+                Projection::Maximum => sum.max(value),
+                Projection::Minimum => sum.min(value),
+            };
+            *sum_of_weights += weight;
+            *coverage = match *coverage {
+                Coverage::Missing | Coverage::Partial => Coverage::Partial,
+                _ => Coverage::Value,
+            };
         }
     }
 

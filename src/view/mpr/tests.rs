@@ -282,6 +282,28 @@ fn any_plane_of_the_same_space_cuts_a_volume_and_no_other() {
 }
 
 #[test]
+fn a_slab_of_more_sheets_than_can_be_drawn_is_refused_not_thinned_out() {
+    let fine = Scan { step_mm: 0.02, slices: 1200, columns: 2, rows: 2, ..Scan::axial() };
+    let volume = fine.volume(|_| 0.0);
+    let slab = |thickness_mm| Some(Slab { thickness_mm, projection: Projection::Maximum });
+    for cut in [Cut::Axial, Cut::Coronal] {
+        let plane = cut.planes(volume.stack()).unwrap().plane(0).unwrap();
+        assert!(Reformat::of(&volume, &plane, slab(19.0)).is_ok());
+        assert_eq!(Reformat::of(&volume, &plane, slab(100.0)).unwrap_err(), MprError::SlabSheets);
+    }
+}
+
+#[test]
+fn a_place_is_found_on_its_cut_and_none_beside_all_of_them() {
+    let stack = Stack::of(&Scan::axial().planes()).unwrap();
+    let coronal = Cut::Coronal.planes(&stack).unwrap();
+    let (index, at) = coronal.locate([3.0, 4.2, 6.0]).unwrap();
+    assert_eq!((index, at), (19, Point { column: 23.0, row: 6.0 }));
+    assert_eq!(coronal.plane(index).unwrap().patient(at), [3.0, 4.0, 6.0]);
+    assert_eq!((coronal.locate([3.0, 16.0, 6.0]), coronal.locate([30.0, 4.0, 6.0])), (None, None));
+}
+
+#[test]
 fn extents_beyond_all_measure_give_larger_pixels_and_fewer_planes() {
     let far = Scan { spacing: [1e-5, 1000.0], columns: 90, rows: 50, slices: 2, step_mm: 9e4, ..Scan::axial() };
     let planes: Vec<Plane> = far.planes();
@@ -356,6 +378,34 @@ proptest! {
                 (Coverage::Missing, Sample::Missing) => prop_assert!(value.is_nan()),
                 (Coverage::Outside, Sample::Outside) => prop_assert!(value.is_nan()),
                 _ => prop_assert!(is_on_edge, "{:?} {:?} {:?}", place, coverage, expected),
+            }
+        }
+    }
+
+    #[test]
+    fn no_sound_planes_make_a_cut_panic_or_too_large(
+        orientation in prop::array::uniform3(-3.2f64..3.2),
+        places in prop::collection::vec(prop::array::uniform3(-1e5f64..1e5), 2..6),
+        spacing in prop::array::uniform2(-5.0f64..3.0),
+        (columns, rows) in (1u32..5, 1u32..5),
+        slab_mm in 0.0f64..2000.0,
+    ) {
+        let spacing = spacing.map(|exponent| 10f64.powf(exponent));
+        let planes: Vec<Plane> = places
+            .iter()
+            .map(|place| Plane::stated(*place, turned(orientation), spacing, columns, rows).unwrap())
+            .collect();
+        let Ok(stack) = Stack::of(&planes) else { return Ok(()) };
+        let mut volume = Volume::of(stack).unwrap();
+        volume.insert(0, &planes[0], &vec![1.0; (columns * rows) as usize], Unit::Hounsfield).unwrap();
+        for cut in CUTS {
+            let Ok(cuts) = cut.planes(volume.stack()) else { continue };
+            let plane = cuts.plane(cuts.count() - 1).unwrap();
+            prop_assert!(cuts.count() <= PLANES_MAX && plane.columns() <= SIDE_PX_MAX && plane.rows() <= SIDE_PX_MAX);
+            if plane.columns() * plane.rows() < 10_000 {
+                let slab = Slab { thickness_mm: slab_mm, projection: Projection::Mean };
+                let _ = Reformat::of(&volume, &plane, Some(slab));
+                prop_assert!(Reformat::of(&volume, &plane, None).is_ok());
             }
         }
     }
