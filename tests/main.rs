@@ -29,6 +29,7 @@ mod series;
 mod support;
 mod tampering;
 mod vectors;
+mod volumes;
 
 #[test]
 fn no_file_is_forgotten() {
