@@ -18,6 +18,7 @@
 //! | [`idle`] | processor and memory of two nodes that have nothing to do |
 //! | [`memory`] | the most memory that sharing 2 GB takes |
 //! | [`pictures`] | a slice to the bytes that show it on a terminal |
+//! | [`reformat`] | cuts through a volume of 512 x 512 x 400 voxels |
 //!
 //! Nothing is judged: the exit code says only whether everything worked.
 
@@ -32,6 +33,7 @@ mod import;
 mod memory;
 mod pictures;
 mod process;
+mod reformat;
 mod share;
 mod table;
 
@@ -44,7 +46,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 type Measure = fn(&mut Table) -> Outcome<()>;
 
-const MEASUREMENTS: [(&str, Measure); 7] = [
+const MEASUREMENTS: [(&str, Measure); 8] = [
     ("import", import::measure),
     ("share", share::measure),
     ("entry", entry::measure),
@@ -52,6 +54,7 @@ const MEASUREMENTS: [(&str, Measure); 7] = [
     ("idle", idle::measure),
     ("memory", memory::measure),
     ("pictures", pictures::measure),
+    ("reformat", reformat::measure),
 ];
 
 fn main() -> ExitCode {
