@@ -303,7 +303,7 @@ pub enum StackError {
     Spacings,
     #[error("the slices have different frames of reference")]
     FramesOfReference,
-    #[error("{places} places hold several slices, up to {most}: time points, echoes or weightings in one series")]
+    #[error("up to {most} slices lie at the same place: time points, echoes or weightings in one series")]
     SamePlace { places: usize, most: usize },
 }
 
@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(why(&axial(&crowd)), StackError::TooMany { slices: SLICES_MAX + 1 });
         assert_eq!(
             StackError::SamePlace { places: 2, most: 3 }.to_string(),
-            "2 places hold several slices, up to 3: time points, echoes or weightings in one series"
+            "up to 3 slices lie at the same place: time points, echoes or weightings in one series"
         );
     }
 
