@@ -133,6 +133,11 @@ pub fn points_needed(shape: Shape) -> (usize, usize) {
     }
 }
 
+/// Whether these are the ends of two axes of an ellipse, as far as anybody can click them.
+pub fn is_ellipse(ends: [Point; 4]) -> bool {
+    Outline::of(Shape::Ellipse, &ends).is_ok()
+}
+
 /// A UCUM code as a person writes it.
 pub fn shown_unit(ucum: &str) -> &str {
     match ucum {

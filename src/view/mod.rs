@@ -15,6 +15,7 @@
 
 mod flatten;
 pub mod ink;
+pub mod marks;
 pub mod mpr;
 pub mod pose;
 pub mod raster;
