@@ -17,7 +17,7 @@ use crate::study::geometry::Scale;
 
 /// Least and largest zoom that can be asked for, in screen pixels for the distance of two columns.
 pub const ZOOM_MIN: f64 = 1.0 / 256.0;
-pub const ZOOM_MAX: f64 = 64.0;
+pub const ZOOM_MAX: f64 = 256.0;
 
 /// Longest side of a viewport, in screen pixels.
 pub const VIEWPORT_PX_MAX: u32 = 16_384;
@@ -312,7 +312,7 @@ impl Mapping {
             return None;
         }
         let factor = zoom.unwrap_or_else(|| fitting(orientation, plane, viewport));
-        // With the limits of zoom and aspect at most 65,535 * 64 * 100; what fits is smaller than the viewport.
+        // With the limits of zoom and aspect at most 65,535 * 256 * 100; what fits is smaller than the viewport.
         let pixels = |length: u32, step: f64| (f64::from(length) * step).round().clamp(1.0, f64::from(u32::MAX)) as u32;
         let (wide, high) = (pixels(plane.columns, factor), pixels(plane.rows, factor * plane.aspect));
         let mut size = match orientation.swaps_axes() {
@@ -377,6 +377,12 @@ impl Mapping {
             true => Size { width: rows, height: columns },
             false => Size { width: columns, height: rows },
         }
+    }
+
+    /// Whether a pixel of the image has more than one of the screen, in either direction.
+    pub fn is_enlarged(&self) -> bool {
+        let image = self.image_pixels();
+        self.size.width > image.width || self.size.height > image.height
     }
 
     /// Dots for a pixel of the image, in the direction where they are fewer. `dots` are those that the whole viewport
@@ -489,6 +495,8 @@ mod tests {
         assert_eq!(shown(100, 1.0, 0.5).reduction(SQUARE), Some(2.0));
         // The worse direction counts.
         assert_eq!(shown(100, 0.25, 1.0).reduction(SQUARE), Some(4.0));
+        assert_eq!([0.5, 1.0, 1.02].map(|zoom| shown(100, 1.0, zoom).is_enlarged()), [false, false, true]);
+        assert!(shown(100, 4.0, 0.5).is_enlarged());
         assert_eq!(shown(100, 4.0, 0.5).reduction(SQUARE), Some(2.0));
         // The same on cells of 10 x 20 pixels: 10 x 10 dots.
         assert_eq!(shown(100, 1.0, 1.0).reduction(Size { width: 10, height: 10 }), Some(10.0));

@@ -3,6 +3,9 @@
 //! The image stays at its own resolution as long as it can: a terminal that scales by itself gets it once, and
 //! zoom and pan then cost a few bytes. Ink (marks, reference lines, the scale bar) is drawn at the resolution of the
 //! screen and kept apart, so that it can move without the image being sent anew.
+//!
+//! A raster never has more pixels than the screen has for them: an image that is larger comes averaged to the screen's
+//! pixels, with a crop of whole ones. Who shows it only ever repeats or blends pixels.
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,8 +65,9 @@ pub struct Overlay {
     pub ink: Vec<u8>,
 }
 
-/// Which picture a raster is: equal only for the same image, frame, window, inversion, flip and turn. Who shows
-/// pictures may keep those it has sent under it.
+/// Which picture a raster is: equal only for the same image, frame, window, inversion, flip, turn and reduction, and
+/// given by counting ([`super::scene::Pictures`]), never by what a colleague could choose. Who shows pictures may keep
+/// those it has sent under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PictureId(pub u64);
 

@@ -81,8 +81,8 @@ impl<K: PartialEq> Pictures<K> {
         let kept = match self.take(&asked.key, &form) {
             Some(Kept { raster: Some(raster), id, .. }) => Some((raster, id)),
             known => {
-                let number = |raster| (Arc::new(raster), known.map_or_else(|| self.number(), |kept| kept.id));
-                form.raster(picture()?).map(number)
+                let raster = form.raster(picture()?).map(Arc::new);
+                raster.map(|raster| (raster, known.map_or_else(|| self.number(), |kept| kept.id)))
             }
         };
         let Some((raster, id)) = kept else { return Ok(scene) };
@@ -134,6 +134,16 @@ impl<K> Kept<K> {
             Pixels::Grey(bytes) | Pixels::Rgb(bytes) => bytes.len(),
         })
     }
+}
+
+/// The picture with a shutter before it: where `mask` has anything but 0, a byte a pixel, it is of an even grey.
+#[must_use]
+pub fn shuttered(mut picture: Picture, mask: &[u8], grey: u8) -> Picture {
+    let samples = if picture.samples == 3 { 3 } else { 1 };
+    for (pixel, _) in picture.bytes.chunks_exact_mut(samples).zip(mask).filter(|(_, covered)| **covered != 0) {
+        pixel.fill(grey);
+    }
+    picture
 }
 
 /// What a picture is made into: everything but the picture itself.
@@ -353,6 +363,13 @@ mod tests {
         let picture = Picture { rows: 1, columns: 2, samples: 3, bytes: vec![1, 2, 3, 4, 5, 6] };
         let pose = Pose { orientation: Orientation::new(0, true), ..Pose::default() };
         assert_eq!(bytes(&scene(&picture, &pose, size(9, 9))), [4, 5, 6, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_shutter_covers_all_samples_of_its_pixels() {
+        assert_eq!(shuttered(grey(3, &[1, 2, 3]), &[0, 1, 1], 9).bytes, [1, 9, 9]);
+        let picture = Picture { rows: 1, columns: 2, samples: 3, bytes: vec![1, 2, 3, 4, 5, 6] };
+        assert_eq!(shuttered(picture, &[1], 0).bytes, [0, 0, 0, 4, 5, 6]);
     }
 
     #[test]
