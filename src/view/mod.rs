@@ -6,15 +6,18 @@
 //! ```
 //!
 //! [`pose`] says how an image is looked at and where its points lie on the screen; [`scene`] makes the picture, which
-//! is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies above it.
+//! is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies above it, and
+//! [`marks`] what colleagues drew.
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
 //!
 //! A frame alone has pixels; several have a patient. [`space`] finds in one viewport what another one shows, [`stack`]
 //! orders a series in space and says what is wrong with it, [`volume`] holds its values, [`mpr`] cuts them.
 
+pub mod corner;
 mod flatten;
 pub mod ink;
+pub mod letters;
 pub mod marks;
 pub mod mpr;
 pub mod pose;
