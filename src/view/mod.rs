@@ -17,6 +17,7 @@
 pub mod corner;
 mod flatten;
 pub mod ink;
+pub mod layout;
 pub mod letters;
 pub mod marks;
 pub mod mpr;
