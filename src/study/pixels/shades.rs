@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn several_pieces_are_the_same_as_one() {
         for spread in [1_000, 100_000] {
-            let values: Vec<i32> = (0..PIECE_VALUES as i32 * 2 + 17).map(|i| i * 7919 % spread - 500).collect();
+            let values: Vec<i32> =
+                (0..PIECE_VALUES as i32 * 2 + 17).map(|i| i.wrapping_mul(7919).rem_euclid(spread) - 500).collect();
             let values = Values::I32(values);
             assert_eq!((values.shades(shade), values.extremes(odd)), all(&values));
         }
