@@ -27,7 +27,7 @@
 //!
 //! *How it travels.* [`sync`] decides who lacks what, as a machine with events in and effects out. [`net`] carries its
 //! frames between devices that admit each other; [`courier`] packs the same messages into a file, for where no network
-//! reaches.
+//! reaches. [`pacs`] takes studies from DICOM neighbours, and keeps them closed until somebody imports them.
 //!
 //! *How it is kept and closed.* [`store`] makes things durable and reads no entry or chunk. [`seal`] makes content
 //! readable to members only. [`identity`] says who I am, whom I trust, and how two people become colleagues.
@@ -39,7 +39,7 @@
 //! Arrows point down:
 //!
 //! ```text
-//!   cli -> node -> net, store, courier -> sync -> case, study -> seal, identity -> encoding
+//!   cli -> node -> net, store, courier, pacs -> sync -> case, study -> seal, identity -> encoding
 //! ```
 //!
 //! Rooms that share a level may name each other's types: `case` and `study` do, `seal` and `identity` too.

@@ -34,7 +34,7 @@ fn one(study: &InboxStudy, width: usize) -> String {
     );
     let missing = match study.missing {
         0 => String::new(),
-        missing => format!(", {} that were sent are not here", count(missing, "object")),
+        missing => format!(", {missing} sent and not here"),
     };
     let imported = if study.imported { ", imported in part" } else { "" };
     text += &field("state", &format!("{}{missing}{imported}", shown(&study.state)), width);

@@ -518,3 +518,69 @@ fn the_recovery_code_is_numbered_down_its_columns() {
     let drawn = text(&Reply::RecoveryCode { words }, WIDTH);
     assert!(drawn.lines().any(|line| line == "   1 word1        7 word7       13 word13      19 word19"), "{drawn}");
 }
+
+#[test]
+fn the_inbox_shows_whose_studies_stand_there_and_what_lacks() {
+    let empty = |listening: Option<&str>| {
+        text(&Reply::Inbox(InboxView { studies: Vec::new(), listening: listening.map(Into::into) }), WIDTH)
+    };
+    assert_eq!(empty(Some("0.0.0.0:11112")), "Nothing has arrived. Listening at 0.0.0.0:11112.\n");
+    assert_eq!(empty(None), "Nothing has arrived, and nobody listens. Next: `overread pacs listen --allow AE`.\n");
+    let study = InboxStudy {
+        id: "i-abcdefghijkl".into(),
+        modality: "CT".into(),
+        series: 1,
+        instances: 2,
+        bytes: 2048,
+        from: "PACS1".into(),
+        state: "incomplete".into(),
+        missing: 1,
+        last: "2026-11-24T10:00:00Z".into(),
+        patient: PlanPatient { name: format!("DOE^JANE{HOSTILE}"), ..PlanPatient::default() },
+        ..InboxStudy::default()
+    };
+    assert_eq!(
+        text(&Reply::Inbox(InboxView { studies: vec![study], listening: None }), WIDTH),
+        "i-abcdefgh  CT, 2 objects in 1 series, 2.0 KiB, from PACS1\n\
+         state           incomplete, 1 sent and not here\n\
+         last arrival    2026-11-24T10:00:00Z\n\
+         patient         DOE^JANEEve[2J 31m\n\n\
+         Next: `overread pacs import ID`. What is not imported is gone when the node ends or is locked.\n"
+    );
+}
+
+#[test]
+fn who_listens_is_told_what_to_do_about_a_refusal_and_of_a_study_only_that_it_begins() {
+    let association = |state: &str, why: Option<&str>, stored| Event::PacsAssociation {
+        from: Some("PACS1".into()),
+        address: "10.0.0.3:4004".into(),
+        state: state.into(),
+        why: why.map(Into::into),
+        hint: why.map(|_| "If it may: listen again with --allow PACS1".into()),
+        stored,
+        again: 0,
+        refused: 0,
+    };
+    let arrival = |instances| Event::PacsArrival {
+        study: "i-abcdefghijkl".into(),
+        from: "PACS1".into(),
+        modality: "CT".into(),
+        instances,
+        again: false,
+    };
+    for (happened, expected) in [
+        (association("opened", None, 0), None),
+        (association("released", None, 3), Some("PACS1 (10.0.0.3:4004) is done. 3 new.")),
+        (
+            association("refused", Some("\"PACS1\" is not allowed to send here."), 0),
+            Some(
+                "PACS1 (10.0.0.3:4004) was refused.\n  \"PACS1\" is not allowed to send here.\n  \
+                 If it may: listen again with --allow PACS1",
+            ),
+        ),
+        (arrival(1), Some("i-abcdefgh  CT arrives from PACS1.")),
+        (arrival(2), None),
+    ] {
+        assert_eq!(event(&happened).as_deref(), expected);
+    }
+}

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use study::Completeness;
 
 use self::spool::{Key, Sealed, Spool, SpoolError};
-use self::study::{Object, Place, Study, VisitEnd};
+use self::study::{Object, Place, Study, VARIANTS_MAX, VisitEnd};
 use super::command::status;
 use crate::encoding::id::{ID_BYTES, typed_id};
 use crate::encoding::private::Private;
@@ -551,7 +551,7 @@ pub enum Refused {
     TooLong,
     #[error("the data set is not the object that was announced")]
     OtherObject,
-    #[error("more than four contents under one SOP Instance UID")]
+    #[error("more than {VARIANTS_MAX} contents under one SOP Instance UID")]
     TooManyVariants,
     #[error("{0}")]
     Unreadable(String),

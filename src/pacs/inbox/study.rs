@@ -15,8 +15,9 @@ use crate::encoding::time::Timestamp;
 use crate::study::import::{Patient, Summary};
 use crate::study::source::Held as _;
 
-/// How many different contents one SOP Instance UID may arrive with. The importer takes the first and names the others.
-const VARIANTS_MAX: usize = 4;
+/// How many different contents one SOP Instance UID may arrive with: an image sent in another transfer syntax is one.
+/// The importer takes the first and names the others.
+pub(super) const VARIANTS_MAX: usize = 64;
 
 /// A study in the inbox.
 pub(super) struct Study {

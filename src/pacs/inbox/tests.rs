@@ -77,12 +77,12 @@ fn another_content_under_one_name_stands_beside_it_up_to_a_limit() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = inbox(folder.path());
     let mut visit = inbox.visit("PACS1");
-    for pixel in 0..4 {
+    for pixel in 0..64 {
         receive(&mut visit, &object("DOE^JANE", "1.2", "1.1", pixel)).unwrap();
     }
-    let fifth = receive(&mut visit, &object("DOE^JANE", "1.2", "1.1", 9));
-    assert_eq!(fifth, Err(Refused::TooManyVariants));
-    assert_eq!(only(&inbox).instances, 4);
+    let one_more = receive(&mut visit, &object("DOE^JANE", "1.2", "1.1", 99));
+    assert_eq!(one_more, Err(Refused::TooManyVariants));
+    assert_eq!(only(&inbox).instances, 64);
 }
 
 #[test]
