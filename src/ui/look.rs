@@ -22,8 +22,9 @@ impl Look {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
+    /// Both at once would be too dark to read.
     pub fn dim(self) -> Style {
-        self.coloured(Color::DarkGray, Modifier::DIM)
+        if self.colour { Style::new().fg(Color::DarkGray) } else { Style::new().add_modifier(Modifier::DIM) }
     }
 
     /// A key in the hints.

@@ -34,7 +34,11 @@ pub(super) fn colleagues(screen: &Colleagues, frame: &mut Frame<'_>, area: Rect,
     let height = usize::from(lines.height);
     let first = screen.chosen.first_seen(height);
     let rows = cards.iter().enumerate().skip(first).take(height).map(|(number, card)| {
-        let style = if number == screen.chosen.at { look.chosen() } else { look.plain() };
+        // Reversed colours are hard to read; the chosen one's stand beside its card.
+        let (style, look) = match number == screen.chosen.at {
+            true => (look.chosen(), Look { colour: false }),
+            false => (look.plain(), look),
+        };
         let (connection, connected) = connection(screen, card, look);
         Row::new([
             Cell::new(format!(" {}", called(card))),

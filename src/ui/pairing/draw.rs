@@ -33,6 +33,7 @@ pub(super) fn pairing(screen: &Pairing, frame: &mut Frame<'_>, area: Rect, look:
             let words = format!("waiting for {} to say yes too …", shown(&guest.name));
             waiting(frame, area, &words, look);
         }
+        Stage::Declining => waiting(frame, area, "telling the other side …", look),
         Stage::Ended(failure) => {
             let inside = popup::open(frame, popup::middle(area, 72, 10), "Not paired", look);
             let lines = vec![
@@ -98,7 +99,7 @@ fn below(door: &Door, now_ms: u64, look: Look) -> Vec<Line<'static>> {
     if !door.addresses.is_empty() {
         lines.push(Line::styled("On another network she also needs one of these addresses:", look.dim()));
         let addresses = door.addresses.iter().take(ADDRESSES_SHOWN);
-        lines.extend(addresses.map(|address| Line::styled(format!("  {}", shown(address)), look.dim())));
+        lines.extend(addresses.map(|address| Line::raw(format!("  {}", shown(address)))));
     }
     lines
 }

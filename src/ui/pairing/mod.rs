@@ -52,6 +52,8 @@ enum Stage {
     Decision(Guest),
     /// The other person's.
     TheirDecision(Guest),
+    /// That the other side has heard this person's no.
+    Declining,
     /// Nothing any more.
     Ended(Failure),
 }
@@ -134,7 +136,7 @@ impl Pairing {
 
     fn decide(&mut self, yes: bool, context: &mut Context<'_>) {
         let (Stage::Decision(guest), Some(ticket)) = (&self.stage, self.asked) else { return };
-        self.stage = Stage::TheirDecision(guest.clone());
+        self.stage = if yes { Stage::TheirDecision(guest.clone()) } else { Stage::Declining };
         context.wish(Wish::Confirm { ticket, yes });
     }
 
@@ -168,7 +170,9 @@ impl Pairing {
 impl Screen for Pairing {
     fn place(&self) -> Place {
         match self.stage {
-            Stage::Opening | Stage::Guest(_) | Stage::Searching | Stage::TheirDecision(_) => Place::Pairing,
+            Stage::Opening | Stage::Guest(_) | Stage::Searching | Stage::TheirDecision(_) | Stage::Declining => {
+                Place::Pairing
+            }
             Stage::Typing => Place::Form,
             Stage::Decision(_) => Place::PairingConfirm,
             Stage::Ended(_) => Place::PairingEnded,

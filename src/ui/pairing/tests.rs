@@ -82,6 +82,7 @@ fn a_no_is_told_and_nobody_is_kept() {
     let mut app = Harness::new((80, 24), |_| None);
     app.keys("cp").on_the_way(open("47-crane-velvet-honey")).on_the_way(confirm()).key(KeyCode::Esc);
     assert!(matches!(app.wished.last(), Some(Wish::Confirm { yes: false, .. })));
+    assert!(app.shows("telling the other side"));
     app.answer(Err(Failure::new(FailureCode::Failed, "You declined; nothing was kept.").hint("Call each other.")));
     app.looks_like("pair-declined");
     app.enter();

@@ -73,7 +73,7 @@ impl SettingForm {
         match self.setting {
             Setting::Retention => (
                 "Images of closed cases",
-                "So long after closing this machine keeps the images of cases that others own; what was written stays. \
+                "Images of cases that others own stay here so many days after closing; what was written stays for good. \
                  A shorter time deletes at once. A longer one fetches again while another member holds them.",
             ),
             Setting::Passphrase => (
