@@ -18,6 +18,7 @@ mod environment;
 mod forks;
 mod gate;
 mod golden;
+mod left_out;
 mod pacs;
 mod reader;
 mod recall;

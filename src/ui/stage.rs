@@ -108,6 +108,31 @@ impl<S: Screen> Stage<S> {
         text.chars().for_each(|letter| self.code(KeyCode::Char(letter)));
     }
 
+    /// One of the keys that mean something somewhere, for tests that press any.
+    pub fn any_key(&mut self, number: u8) {
+        const CODES: [KeyCode; 14] = [
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Backspace,
+            KeyCode::Delete,
+        ];
+        match (CODES.get(usize::from(number)), number) {
+            (Some(code), _) => self.code(*code),
+            (None, b's' | b'o') if self.screen.typing() => self.control(char::from(number)),
+            _ => self.code(KeyCode::Char(char::from(number.clamp(b' ', b'~')))),
+        }
+    }
+
     /// The requests made since the last look.
     pub fn asked(&mut self) -> Vec<(Ticket, Request)> {
         let wishes = std::mem::take(&mut self.wishes).into_iter();

@@ -35,6 +35,9 @@ const FILES_KEPT_MAX: usize = 4;
 /// Folders and texts read at once.
 const READINGS_AT_ONCE: usize = 4;
 
+/// What is said where no more are read at once.
+const BUSY: &str = "Other folders are still being read; one of them may hang. Try again in a moment.";
+
 /// Events of one request that wait for the app.
 const EVENTS_MAX: usize = 64;
 
@@ -95,10 +98,12 @@ impl Worker {
                 }
             }
             Wish::List { ticket, path } => {
-                self.read(move || Message::Listed { ticket, outcome: files::list(&path) });
+                let refused = Message::Listed { ticket, outcome: Err(BUSY.into()) };
+                self.read(refused, move || Message::Listed { ticket, outcome: files::list(&path) });
             }
             Wish::ReadText { ticket, path } => {
-                self.read(move || Message::TextRead { ticket, outcome: files::read_text(&path) });
+                let refused = Message::TextRead { ticket, outcome: Err(BUSY.into()) };
+                self.read(refused, move || Message::TextRead { ticket, outcome: files::read_text(&path) });
             }
             Wish::Follow => self.follow().await,
             Wish::Picture(key) => self.picture(key).await,
@@ -156,18 +161,17 @@ impl Worker {
     }
 
     /// Reads from the disk beside everything else. A mount that hangs takes a thread with it, so only a few at once:
-    /// what finds none free is not begun, and the screen keeps what it has.
-    fn read(&mut self, reading: impl FnOnce() -> Message + Send + 'static) {
-        let Ok(place) = Arc::clone(&self.readings).try_acquire_owned() else {
-            tracing::warn!("folders are still being read; one more was not begun");
-            return;
-        };
+    /// what finds none free is refused.
+    fn read(&mut self, refused: Message, reading: impl FnOnce() -> Message + Send + 'static) {
         let messages = self.messages.clone();
+        let place = Arc::clone(&self.readings).try_acquire_owned();
         self.tasks.spawn(async move {
-            if let Ok(message) = tokio::task::spawn_blocking(reading).await {
-                let _ = messages.send(message).await;
-            }
-            drop(place);
+            let message = match place {
+                Ok(_place) => tokio::task::spawn_blocking(reading).await.unwrap_or(refused),
+                Err(_) => refused,
+            };
+            // The app that is gone needs no answer.
+            let _ = messages.send(message).await;
         });
     }
 

@@ -172,10 +172,10 @@ pub fn opened<T, E: std::error::Error>(
     opened.map_err(|error| failed.map_or(OpenFailure::Content(error), OpenFailure::Store))
 }
 
-/// A file with its BLAKE3 hash.
+/// The BLAKE3 hash that an instance's entry states and its file has, and the file.
 pub type HashedFile = ([u8; 32], Vec<u8>);
 
-/// One instance's file, with the hash that its manifest page states and the file has.
+/// One instance's file.
 pub fn open_file(
     store: &Store,
     head: &StudyHead,

@@ -438,6 +438,27 @@ fn many_patients_in_one_plan_are_said_loudly() {
     assert!(seen.contains("examinations of 2 patients") && seen.contains("Else, Somebody[2J"), "{seen}");
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_sequence_of_keys_breaks_an_import(keys in proptest::collection::vec(0_u8..128, 0..80), width in 1_u16..120) {
+        let mut stage = at_disc();
+        for key in keys {
+            stage.any_key(key);
+            stage.list(disc);
+            stage.wait(300);
+            for (ticket, request) in stage.asked() {
+                match request {
+                    Request::Import(request) if request.dry_run => stage.answer(ticket, Reply::Imported(plan())),
+                    Request::Import(_) => stage.answer(ticket, Reply::Imported(report())),
+                    _ => stage.answer(ticket, Reply::Patients { patients: Vec::new() }),
+                }
+            }
+            stage.go.clear();
+        }
+        stage.drawn(width, 3 + width / 3);
+    }
+}
+
 #[test]
 fn no_size_of_a_terminal_breaks_a_screen() {
     let mut stages = vec![at_disc(), at_plan()];

@@ -26,12 +26,14 @@ pub(super) struct StudyChoice {
     /// In the order in which they were chosen: priors are numbered so.
     roles: Vec<(String, Role)>,
     pub(super) chosen: Chosen,
+    /// The roles are those of the start, and whose studies they are is not known yet.
+    is_proposed: bool,
 }
 
 impl StudyChoice {
     pub(super) fn about(studies: &[String]) -> Self {
         let roles = studies.iter().map(|study| (study.clone(), Role::Index)).collect();
-        Self { roles, ..Self::default() }
+        Self { roles, is_proposed: true, ..Self::default() }
     }
 
     pub(super) fn fill(&mut self, studies: Vec<StudyView>) {
@@ -44,10 +46,27 @@ impl StudyChoice {
 
     pub(super) fn name(&mut self, patients: &[StudyPatient]) {
         self.patients = patients.iter().map(|one| (one.study.clone(), one.patient.clone())).collect();
+        if std::mem::take(&mut self.is_proposed) {
+            self.propose();
+        }
         if let Some(mut studies) = self.studies.take() {
             self.sort(&mut studies);
             self.studies = Some(studies);
         }
+    }
+
+    /// Of the studies the form was opened with: those of one patient only, the latest as the index, the others as
+    /// priors. A form must not begin with two patients in one case.
+    fn propose(&mut self) {
+        let who = |study: &str| {
+            self.patients.get(study).map(|patient| (&patient.name, &patient.patient_id, &patient.birth_date))
+        };
+        let Some(first) = self.roles.first().map(|(id, _)| who(id)) else { return };
+        let mut same: Vec<String> =
+            self.roles.iter().filter(|(id, _)| who(id) == first).map(|(id, _)| id.clone()).collect();
+        same.sort_by_key(|id| std::cmp::Reverse(self.patients.get(id).map(|patient| patient.study_date.clone())));
+        let roles = std::iter::once(Role::Index).chain(std::iter::repeat(Role::Prior));
+        self.roles = same.into_iter().zip(roles).collect();
     }
 
     /// What the case is about first, then by patient, the latest first.
@@ -210,7 +229,10 @@ pub(super) fn may_be_asked(card: &CardView) -> bool {
 pub(super) fn study_row(study: &StudyView, who: Option<&PlanPatient>) -> String {
     let what = format!("{} {}", shown(&study.modality), shown(&study.description)).trim().to_owned();
     match who {
-        Some(who) => format!("{} {what}, {}", patient::date(&who.study_date), patient::name(&who.name)),
+        Some(who) => {
+            let day = Some(patient::date(&who.study_date)).filter(|day| !day.is_empty());
+            format!("{:<10} {what}, {}", day.unwrap_or_else(|| "undated".into()), patient::name(&who.name))
+        }
         None => what,
     }
 }

@@ -10,6 +10,7 @@ use super::choices::{may_be_asked, name, study_row};
 use super::{NewCase, Part, URGENCIES, study_words};
 use crate::encoding::text::shown;
 use crate::ui::look::Look;
+use crate::ui::widget::text::hanging;
 
 /// Lines that show the chosen study whole.
 const DETAIL_LINES: u16 = 2;
@@ -125,8 +126,8 @@ fn draw_studies(form: &NewCase, frame: &mut Frame<'_>, area: Rect, look: Look) {
         return;
     };
     if studies.is_empty() {
-        let words = "  No study was imported here yet: i in the worklist takes one in.";
-        frame.render_widget(Paragraph::new(Line::styled(words, look.warn())).wrap(Wrap { trim: false }), area);
+        let words = "No study was imported here yet: i in the worklist takes one in.";
+        frame.render_widget(Paragraph::new(warning(words, area.width, look)), area);
         return;
     }
     // The chosen one stands whole under the list while one chooses.
@@ -164,8 +165,8 @@ fn draw_people(form: &NewCase, frame: &mut Frame<'_>, area: Rect, look: Look) {
         return;
     };
     if cards.is_empty() {
-        let words = "  No colleague yet. Pairing comes first: Esc, then c, and read her a code or take hers.";
-        frame.render_widget(Paragraph::new(Line::styled(words, look.warn())).wrap(Wrap { trim: false }), area);
+        let words = "No colleague yet. Pairing comes first: Esc, then c, and read her a code or take hers.";
+        frame.render_widget(Paragraph::new(warning(words, area.width, look)), area);
         return;
     }
     let room = usize::from(area.height);
@@ -192,6 +193,10 @@ fn draw_people(form: &NewCase, frame: &mut Frame<'_>, area: Rect, look: Look) {
         ])
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), area);
+}
+
+fn warning(words: &str, width: u16, look: Look) -> Vec<Line<'static>> {
+    hanging("  ", words, width).into_iter().map(|line| Line::styled(line, look.warn())).collect()
 }
 
 fn below(area: Rect) -> Rect {

@@ -417,7 +417,7 @@ impl Screen for NewCase {
             self.sending = None;
             match outcome.as_deref() {
                 Ok(Reply::CaseCreated { case, spoken, .. }) => {
-                    context.say_good("The case is made and on its way: Members shows who has it.");
+                    context.say_good("The case is made. Its page Members shows whom it has reached.");
                     context.go(Go::Back);
                     context.go(Go::Over(Box::new(CaseScreen::new(case, spoken))));
                 }

@@ -321,6 +321,51 @@ fn a_prior_is_numbered_in_the_order_it_was_chosen() {
 }
 
 #[test]
+fn a_form_opened_with_studies_begins_with_one_patient_the_latest_as_index() {
+    let studies = ["s-old", "s-empty", "s-new"].map(String::from);
+    let mut stage = Stage::new(NewCase::about(&studies));
+    answer_all(&mut stage, &colleagues());
+    let choice = &stage.screen.studies;
+    assert_eq!(
+        (choice.with_role(Role::Index), choice.with_role(Role::Prior)),
+        (vec!["s-new".into()], vec!["s-old".into()])
+    );
+    stage.with(|screen, context| screen.shown(context));
+    answer_all(&mut stage, &colleagues());
+    stage.screen.part = Part::Studies;
+    stage.keys(" ");
+    stage.with(|screen, context| screen.shown(context));
+    answer_all(&mut stage, &colleagues());
+    assert!(stage.screen.studies.with_role(Role::Index).is_empty(), "what was chosen since stays");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_sequence_of_keys_sends_to_somebody_unverified_unasked(
+        keys in proptest::collection::vec(0_u8..128, 0..60),
+        width in 1_u16..120,
+    ) {
+        let mut stage = filled();
+        stage.screen.part = Part::People;
+        for key in keys {
+            let before = stage.screen.confirmed.to_unverified;
+            let asked = stage.question.as_ref().is_some_and(|(question, _)| question.title.contains("unverified"));
+            stage.any_key(key);
+            assert!(before || !stage.screen.confirmed.to_unverified || (asked && key == b'y'));
+            for (ticket, request) in stage.asked() {
+                if let Request::CaseNew(new) = request {
+                    let unverified = new.invite.iter().any(|who| who != "p-beck");
+                    assert!(!unverified || new.to_unverified);
+                    stage.fail(ticket, Failure::new(FailureCode::TextCheck, "A name."));
+                }
+            }
+            stage.go.clear();
+        }
+        stage.drawn(width, 3 + width / 3);
+    }
+}
+
+#[test]
 fn no_size_of_a_terminal_breaks_the_form() {
     for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
         let mut stage = filled();

@@ -57,7 +57,7 @@ pub(super) fn studies(screen: &Studies, frame: &mut Frame<'_>, area: Rect, look:
         Constraint::Length(9),
         Constraint::Length(if wide { 10 } else { 5 }),
     ];
-    let titles = ["real patient", "examined", "what", "description", "images", "left out", "stored", "cases"];
+    let titles = [" real patient", "examined", "what", "description", "images", "left out", "stored", "cases"];
     let titles_line = Rect { y: head.y + 1.min(head.height), height: head.height.saturating_sub(1), ..head };
     frame.render_widget(Table::new([Row::new(titles).style(look.dim())], widths), titles_line);
     let seen = screen.seen();
@@ -73,6 +73,7 @@ pub(super) fn studies(screen: &Studies, frame: &mut Frame<'_>, area: Rect, look:
     let block = Block::new().borders(Borders::TOP).border_style(look.dim());
     let inside = block.inner(detail);
     frame.render_widget(block, detail);
+    let inside = Rect { x: inside.x + 1.min(inside.width), width: inside.width.saturating_sub(1), ..inside };
     frame.render_widget(Paragraph::new(details(screen, look)).wrap(Wrap { trim: false }), inside);
 }
 
@@ -86,7 +87,7 @@ fn row(screen: &Studies, study: &StudyView, wide: bool, look: Look) -> Row<'stat
     let left_out = if study.left_out > 0 { study.left_out.to_string() } else { String::new() };
     let cases = if study.cases.is_empty() { String::new() } else { study.cases.len().to_string() };
     Row::new([
-        Cell::new(who),
+        Cell::new(format!(" {who}")),
         Cell::new(day),
         Cell::new(shown(&study.modality).into_owned()),
         Cell::new(shown(&study.description).into_owned()),

@@ -169,7 +169,7 @@ impl Screen for Studies {
             return;
         }
         match action {
-            Action::Back if self.filtering => {
+            Action::Back if self.filtering || !self.filter.text().is_empty() => {
                 self.filter.clear();
                 self.filtering = false;
                 self.look_at_chosen(context);

@@ -1,11 +1,13 @@
 //! Looking at what was left out of a study, image by image: each is admitted or kept out with one key.
 //!
 //! Only what was on the screen may be admitted: of each frame that the contact sheets would show, the picture must
-//! have stood on the terminal ([`Screen::picture_drawn`]). Decisions wait here until they are written together; the
+//! have stood on the terminal ([`Screen::picture_drawn`]), and no smaller than a name can be read in it: a picture
+//! made of half cells shows where an organ lies, not who it belongs to. Decisions wait here until they are written together; the
 //! node then records who looked, when, and at which bytes. Whoever leaves without writing has decided nothing.
 //!
-//! This screen asks for pictures and says where they belong; drawing them is the business of whoever owns the
-//! terminal.
+//! This screen asks for pictures and says where they belong ([`Screen::pictures`]); drawing them is the business of
+//! whoever owns the terminal: over the whole range of their values, as on the sheets, since a file's own window may
+//! leave a name black on black.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +36,10 @@ use crate::view::scene::{Asked, Pictures as Rasters};
 /// Width of the list beside the picture, in cells.
 const LIST_WIDTH: u16 = 34;
 
+/// A picture's longer side on the screen, from which on it counts as seen however large the image is: the contact
+/// sheets have the same. Below it half a screen pixel an image pixel has to do, at which burned-in text is still read.
+const SEEN_SIDE_PX: u32 = 640;
+
 /// Lines above the picture.
 const ABOUT_LINES: u16 = 4;
 
@@ -54,6 +60,8 @@ pub struct LeftOutReview {
     decisions: BTreeMap<String, Decision>,
     /// Frames that stood on the terminal.
     seen: BTreeSet<PictureKey>,
+    /// Frames that stood there too small to read a name in.
+    coarse: BTreeSet<PictureKey>,
     pictures: Pictures,
     rasters: Rasters<PictureKey>,
     failed: BTreeMap<PictureKey, String>,
@@ -72,6 +80,7 @@ impl LeftOutReview {
             frame_at: 0,
             decisions: BTreeMap::new(),
             seen: BTreeSet::new(),
+            coarse: BTreeSet::new(),
             pictures: Pictures::default(),
             rasters: Rasters::default(),
             failed: BTreeMap::new(),
@@ -138,12 +147,19 @@ impl LeftOutReview {
         if decision == Decision::Admit
             && let Some(first) = unseen.first().copied()
         {
-            let words = match self.key_of(image, first).filter(|key| self.failed.contains_key(key)) {
-                Some(key) => format!("Frame {} cannot be shown, so nobody can have seen it: it stays out.", key.frame),
-                None if image.frames_to_see.len() > 1 => {
+            let words = match self.key_of(image, first) {
+                Some(key) if self.failed.contains_key(&key) => {
+                    format!("Frame {} cannot be shown, so nobody can have seen it: it stays out.", key.frame)
+                }
+                Some(key) if self.coarse.contains(&key) => {
+                    "It stands here too small to read a name in it: enlarge the window, or look at the sheets that \
+                     `overread study review` writes."
+                        .to_owned()
+                }
+                _ if image.frames_to_see.len() > 1 => {
                     format!("{} of it not seen yet: Space goes on.", count(unseen.len(), "frame"))
                 }
-                None => "Its picture was not on the screen yet: nothing is admitted unseen.".to_owned(),
+                _ => "Its picture was not on the screen yet: nothing is admitted unseen.".to_owned(),
             };
             self.frame_at = first;
             context.say(&words);
@@ -344,13 +360,11 @@ impl Screen for LeftOutReview {
             // Letters burned in hide in the darkest and brightest values: the whole range is shown.
             let asked =
                 Asked { key: key.clone(), plane: &plane, pose: &pose, viewport: dots.size(place), draft: false };
-            match self.rasters.scene(asked, || picture.frame.display(Window::Auto)) {
-                Ok(scene) if scene.picture.is_some() => {
-                    scenes.push((place, scene));
-                    self.picture_drawn(&key);
-                }
-                // What cannot be drawn was not seen, and so cannot be admitted.
-                _ => {}
+            // What cannot be drawn was not seen, and so cannot be admitted.
+            let Ok(scene) = self.rasters.scene(asked, || picture.frame.display(Window::Auto)) else { continue };
+            if let Some(placed) = &scene.picture {
+                self.picture_drawn(&key, placed.target.width, placed.target.height);
+                scenes.push((place, scene));
             }
         }
         scenes
@@ -396,11 +410,18 @@ impl LeftOutReview {
         key.filter(|key| self.pictures.peek(key).is_some()).map(|key| (key, place)).into_iter().collect()
     }
 
-    fn picture_drawn(&mut self, key: &PictureKey) {
+    fn picture_drawn(&mut self, key: &PictureKey, width_px: u32, height_px: u32) {
         // Only what was opened here and is on this screen now.
-        let on_screen = self.image().and_then(|image| self.key_of(image, self.frame_at));
-        if on_screen.as_ref() == Some(key) && self.pictures.peek(key).is_some() {
+        let Some(image) = self.image() else { return };
+        let on_screen = self.key_of(image, self.frame_at);
+        if on_screen.as_ref() != Some(key) || self.pictures.peek(key).is_none() {
+            return;
+        }
+        let needed = image.rows.max(image.columns).div_ceil(2).min(SEEN_SIDE_PX);
+        if width_px.max(height_px) >= needed {
             self.seen.insert(key.clone());
+        } else {
+            self.coarse.insert(key.clone());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::node::api::{Failure, FailureCode, SeriesView, StudyPatient};
+use crate::ui::message::Wish;
 use crate::ui::stage::Stage;
 
 fn study(id: &str, modality: &str, description: &str, left_out: usize) -> StudyView {
@@ -121,7 +122,10 @@ fn a_filter_finds_the_real_name() {
     assert_eq!(stage.screen.seen().iter().map(|study| study.id.as_str()).collect::<Vec<_>>(), ["s-bbbbbbbb2222"]);
     answer_all(&mut stage);
     stage.check("studies/filter");
+    stage.code(KeyCode::Enter);
+    assert!(!stage.screen.typing());
     stage.code(KeyCode::Esc);
+    assert!(stage.go.is_empty(), "Esc shows all first");
     assert_eq!(stage.screen.seen().len(), 4);
 }
 
@@ -161,6 +165,28 @@ fn a_study_is_asked_about_only_if_something_of_it_may_be_shared() {
     stage.keys("n");
     stage.keys("v");
     assert!(stage.go.is_empty(), "a received study belongs to its sender");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_sequence_of_keys_breaks_the_list(keys in proptest::collection::vec(0_u8..128, 0..60), width in 1_u16..120) {
+        let mut stage = at_list();
+        for key in keys {
+            stage.any_key(key);
+            let (removals, others): (Vec<_>, Vec<_>) = std::mem::take(&mut stage.wishes)
+                .into_iter()
+                .partition(|wish| matches!(wish, Wish::Ask { request: Request::StudyRemove { .. }, .. }));
+            stage.wishes = others;
+            for removal in removals {
+                if let Wish::Ask { ticket, .. } = removal {
+                    stage.answer(ticket, Reply::Nothing {});
+                }
+            }
+            answer_all(&mut stage);
+            stage.go.clear();
+        }
+        stage.drawn(width, 3 + width / 3);
+    }
 }
 
 #[test]

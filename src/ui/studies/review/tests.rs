@@ -84,7 +84,7 @@ fn draw_pictures(stage: &mut Stage<LeftOutReview>) -> usize {
     let wanted = stage.screen.pictures(Rect::new(0, 0, 80, 22));
     for (key, area) in &wanted {
         assert!(area.width >= 40 && area.height >= 15, "{area:?}");
-        stage.screen.picture_drawn(key);
+        stage.screen.picture_drawn(key, 400, 300);
     }
     wanted.len()
 }
@@ -101,7 +101,7 @@ fn the_first_image_that_waits_comes_first_and_the_next_is_opened_ahead() {
 }
 
 #[test]
-fn nothing_is_admitted_before_its_picture_stood_on_the_screen() {
+fn nothing_is_admitted_before_its_picture_stood_on_the_screen_large_enough_to_read() {
     let mut stage = at_review();
     stage.keys("a");
     assert!(
@@ -115,9 +115,13 @@ fn nothing_is_admitted_before_its_picture_stood_on_the_screen() {
     assert_eq!(stage.asked().len(), 0, "opened is not seen");
     assert_eq!(stage.screen.chosen.at, 1);
     let other = PictureKey { study: "s-aaaa".into(), sop_instance_uid: "1.3".into(), frame: 1 };
-    stage.screen.picture_drawn(&other);
+    stage.screen.picture_drawn(&other, 800, 600);
     stage.keys("a");
     assert_eq!(stage.screen.chosen.at, 1, "another picture is not this one");
+    let key = stage.screen.pictures(Rect::new(0, 0, 80, 22)).remove(0).0;
+    stage.screen.picture_drawn(&key, 92, 72);
+    stage.keys("a");
+    assert!(stage.screen.chosen.at == 1 && stage.said().contains("too small to read a name"), "{}", stage.said());
     assert_eq!(draw_pictures(&mut stage), 1);
     stage.keys("a");
     assert_eq!(stage.screen.chosen.at, 2, "on to the next");
@@ -214,6 +218,31 @@ fn a_picture_that_fell_out_is_asked_for_again() {
         }
     }
     assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Picture(_))));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_sequence_of_keys_admits_what_was_not_seen(
+        keys in proptest::collection::vec(0_u8..128, 0..80),
+        width in 1_u16..120,
+    ) {
+        let mut stage = at_review();
+        for key in keys {
+            stage.any_key(key);
+            for (ticket, request) in stage.asked() {
+                match request {
+                    Request::StudyDecide { admit, .. } => {
+                        // Of the images that wait only one has no pixels; no picture was ever drawn.
+                        assert!(admit.iter().all(|uid| uid == "1.4"), "{admit:?}");
+                        stage.answer(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0 });
+                    }
+                    _ => stage.answer(ticket, Reply::LeftOut { images: images() }),
+                }
+            }
+            stage.go.clear();
+        }
+        stage.drawn(width, 3 + width / 3);
+    }
 }
 
 #[test]
