@@ -2,7 +2,10 @@
 //! shades for values that are not its own.
 
 use super::super::{Frame, Values};
-use super::{SHADES_MAX, Window, WindowError};
+use super::{Window, WindowError};
+
+/// Widest range of stored values for which values are computed once each.
+const TABLE_VALUES_MAX: i64 = 65_536;
 
 impl Frame {
     /// The modality values row by row, not a number in padding and where there is none; `None` of colours.
@@ -17,7 +20,7 @@ impl Frame {
         if let Values::I32(values) = &self.values {
             let lowest = values.iter().copied().min().unwrap_or_default();
             let highest = values.iter().copied().max().unwrap_or_default();
-            if i64::from(highest) - i64::from(lowest) < SHADES_MAX {
+            if i64::from(highest) - i64::from(lowest) < TABLE_VALUES_MAX {
                 let table: Vec<f32> = (lowest..=highest).map(|stored| value(f64::from(stored))).collect();
                 let of = |stored: &i32| table.get(stored.abs_diff(lowest) as usize).copied().unwrap_or(f32::NAN);
                 return Some(values.iter().map(of).collect());
@@ -32,8 +35,7 @@ impl Frame {
         let shade = |value: &f32| match value.is_nan() {
             true => 0,
             false => {
-                let share = voi.share(f64::from(*value));
-                let share = if self.inverted { 1.0 - share } else { share };
+                let share = self.presentation.share(voi.share(f64::from(*value)));
                 (share * 255.0).round() as u8
             }
         };
@@ -43,6 +45,7 @@ impl Frame {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Presentation;
     use crate::study::pixels::{Photometric, Preset, Window, read_frame};
     use crate::study::synthetic;
 
@@ -53,8 +56,8 @@ mod tests {
         frame.padding = Some((0.0, 0.0));
         let values = frame.values_without_padding().unwrap();
         assert!(values[0].is_nan() && values.iter().filter(|value| value.is_nan()).count() < values.len() / 3);
-        for inverted in [false, true] {
-            frame.inverted = inverted;
+        for presentation in [Presentation::Identity, Presentation::Inverse] {
+            frame.presentation = presentation;
             let narrow = Window::Values { width: 0.5, level: 40.0 };
             for window in [Window::Default, Window::File(2), Window::Preset(Preset::Lung), narrow] {
                 assert!(frame.shades(window, &values).unwrap() == frame.display(window).unwrap().bytes);
