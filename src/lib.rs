@@ -19,8 +19,8 @@
 //!
 //! *What a person meets.* [`cli`] turns arguments into requests and answers into text or JSON. [`node`] is the running
 //! program: it owns vault, store and network, and does one thing at a time. `cli` knows of the house only `node`'s
-//! client and words that travel through it; the demo also draws its patient. [`ui`] is the terminal app: it shows what
-//! [`view`] draws.
+//! client and words that travel through it; the demo also draws its patient. [`ui`] is the terminal app, which asks the
+//! same client; [`view`] draws what it shows, from values to the pixels of a viewport.
 //!
 //! *What it is about.* [`study`] reads, de-identifies, packs, decodes and measures DICOM. [`case`] is the record:
 //! signed entries, who may do what, and the state they fold into.
@@ -39,12 +39,12 @@
 //! Arrows point down:
 //!
 //! ```text
-//!   cli -> node -> net, store, courier, pacs -> sync -> case, study -> seal, identity -> encoding
+//!   cli, ui -> node -> net, store, courier, pacs -> sync, view -> case, study -> seal, identity -> encoding
 //! ```
 //!
 //! Rooms that share a level may name each other's types: `case` and `study` do, `seal` and `identity` too.
 //!
-//! `case`, `sync` and `seal` touch no socket, file, clock, terminal or random source: those come in as arguments, so
+//! `case`, `sync`, `seal` and `view` touch no socket, file, clock, terminal or random source: those come in as arguments, so
 //! whatever can go wrong between colleagues can be played in memory. The bytes are specified in `keys/format.md`.
 //!
 //! # Where to start

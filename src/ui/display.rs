@@ -44,7 +44,7 @@ impl Display {
 
     /// What an opinion says of how pictures were shown.
     pub fn shows(&self) -> Shows {
-        Shows { protocol: self.capabilities.protocol.name(), greys: self.capabilities.greys() }
+        Shows { protocol: self.capabilities.protocol, greys: self.capabilities.greys() }
     }
 
     /// Draws the app: text and pictures, in one update of the screen.

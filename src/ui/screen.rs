@@ -11,6 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::files::Listing;
+use super::graphics::Protocol;
 use super::keys::{Action, Place};
 use super::log::Happenings;
 use super::look::Look;
@@ -80,7 +81,7 @@ pub struct Context<'a> {
 /// How the terminal shows pictures, as an opinion says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shows {
-    pub protocol: &'static str,
+    pub protocol: Protocol,
     pub greys: u16,
 }
 

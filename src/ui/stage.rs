@@ -10,6 +10,7 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 
 use super::files::Listing;
+use super::graphics::Protocol;
 use super::keys::{Action, Chord, action};
 use super::log::Happenings;
 use super::look::Look;
@@ -69,7 +70,7 @@ impl<S: Screen> Stage<S> {
             is_top: true,
             area: Rect::new(0, 1, SIZES[0].0, SIZES[0].1 - 2),
             dots: DOTS,
-            shows: Shows { protocol: "kitty", greys: 256 },
+            shows: Shows { protocol: Protocol::Kitty, greys: 256 },
         };
         call(&mut self.screen, &mut context)
     }

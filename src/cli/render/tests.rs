@@ -544,7 +544,7 @@ fn the_inbox_shows_whose_studies_stand_there_and_what_lacks() {
         "i-abcdefgh  CT, 2 objects in 1 series, 2.0 KiB, from PACS1\n\
          state           incomplete, 1 sent and not here\n\
          last arrival    2026-11-24T10:00:00Z\n\
-         patient         DOE^JANEEve[2J 31m\n\n\
+         patient         DOE^JANEEve[2J\n                31m\n\n\
          Next: `overread pacs import ID`. What is not imported is gone when the node ends or is locked.\n"
     );
 }

@@ -10,6 +10,7 @@ use ratatui::style::Color;
 use super::{App, Options};
 use crate::encoding::time::Timestamp;
 use crate::node::api::{CardView, Event, Failure, Reply, Request, Status};
+use crate::ui::graphics::Protocol;
 use crate::ui::look::Look;
 use crate::ui::message::{Message, Ticket, Wish};
 use crate::ui::screen::{Dots, Shows};
@@ -51,7 +52,7 @@ impl Harness {
         let options = Options {
             look: Look { colour },
             dots: Dots { across: 10, down: 20 },
-            shows: Shows { protocol: "kitty", greys: 256 },
+            shows: Shows { protocol: Protocol::Kitty, greys: 256 },
             lock_after_ms: 900_000,
             passphrase: None,
             seed: 7,

@@ -6,6 +6,7 @@ use ratatui::backend::TestBackend;
 use super::harness::Harness;
 use super::*;
 use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MemberView, MessageView, Status};
+use crate::ui::graphics::Protocol;
 
 /// The app with a clock of its own.
 struct Played {
@@ -19,7 +20,7 @@ impl Played {
         let options = Options {
             look: Look { colour: true },
             dots: Dots { across: 10, down: 20 },
-            shows: Shows { protocol: "kitty", greys: 256 },
+            shows: Shows { protocol: Protocol::Kitty, greys: 256 },
             lock_after_ms: 60_000,
             passphrase: None,
             seed: 7,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A way to show pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Protocol {
     /// Kitty's: pictures that the terminal keeps, scales and layers.
     Kitty,
@@ -20,6 +20,7 @@ pub enum Protocol {
     /// Characters that are two pixels each.
     HalfBlocks,
     /// No pictures at all.
+    #[default]
     None,
 }
 

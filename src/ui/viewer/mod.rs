@@ -16,6 +16,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Span;
 use ratatui::widgets::Paragraph;
 
+use super::graphics::Protocol;
 use super::keys::Action;
 use super::look::Look;
 use super::message::{Ticket, Wish};
@@ -67,6 +68,8 @@ pub struct Viewer {
     displayed: BTreeMap<String, Seen>,
     /// What each viewport shows, and since when, in milliseconds.
     resting: Vec<(PictureKey, u64)>,
+    /// How the terminal shows pictures, which decides what must be said about them.
+    protocol: Protocol,
     /// What the last drawing showed.
     drawn: HashSet<PictureKey>,
     dragged: Option<Dragged>,
@@ -106,6 +109,7 @@ impl std::fmt::Debug for Viewer {
 impl Viewer {
     /// Takes the series of a case; what is looked at stays, as far as it is still there.
     pub fn set_stacks(&mut self, stacks: Vec<Stack>, context: &mut Context<'_>) {
+        self.protocol = context.shows.protocol;
         if self.stacks == stacks {
             return;
         }
@@ -248,7 +252,7 @@ impl Viewer {
             instances: u32::try_from(seen.instances.len()).unwrap_or(u32::MAX),
             best_scale: seen.best_scale,
         });
-        Displayed { protocol: shows.protocol.into(), grey_steps: shows.greys.into(), series: series.collect() }
+        Displayed { protocol: shows.protocol.name().into(), grey_steps: shows.greys.into(), series: series.collect() }
     }
 
     /// Counts what has stood still long enough to be seen; what a scroll runs past does not count.
@@ -522,6 +526,7 @@ impl Viewer {
 
     /// Lets cine go on, and asks again for what fell out.
     pub fn tick(&mut self, context: &mut Context<'_>) {
+        self.protocol = context.shows.protocol;
         let passed_ms = context.now_ms.saturating_sub(self.cine_ms);
         let rates: Vec<Option<f64>> = self
             .ports
@@ -629,7 +634,8 @@ impl Viewer {
             let active = number == self.active && self.ports.len() > 1;
             let inside = port::picture_area(area);
             let style = if active { look.key() } else { look.dim() };
-            port.draw(frame, area, (stack, &state), dots.size(inside), style, look);
+            let shown_as = (dots.size(inside), self.protocol);
+            port.draw(frame, area, (stack, &state), shown_as, style, look);
             if let port::State::Shown(picture) = state {
                 for (area, words, ink) in self.labels(port, picture, inside, dots) {
                     frame.render_widget(Paragraph::new(Span::styled(words, look.ink(ink))), area);

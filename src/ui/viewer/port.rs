@@ -11,6 +11,7 @@ use super::marks::{Drawn, Pencil};
 use crate::encoding::text::shown;
 use crate::study::geometry::Letters;
 use crate::study::pixels::Window;
+use crate::ui::graphics::{Protocol, limits};
 use crate::ui::look::Look;
 use crate::ui::picture::{Picture, PictureKey};
 use crate::view::ink::Canvas;
@@ -195,7 +196,7 @@ impl Port {
         frame: &mut Frame<'_>,
         area: Rect,
         (stack, state): (Option<&Stack>, &State<'_>),
-        viewport: Size,
+        shown_as: (Size, Protocol),
         style: Style,
         look: Look,
     ) {
@@ -220,7 +221,7 @@ impl Port {
         frame.render_widget(Paragraph::new(Line::from(title)), head);
         let word = match state {
             State::Shown(picture) => {
-                self.draw_around(frame, inside, foot, picture, viewport, look);
+                self.draw_around(frame, [inside, foot], picture, shown_as, look);
                 return;
             }
             State::Opening => Line::styled("opening …", look.dim()),
@@ -235,18 +236,18 @@ impl Port {
     fn draw_around(
         &self,
         frame: &mut Frame<'_>,
-        inside: Rect,
-        foot: Rect,
+        [inside, foot]: [Rect; 2],
         picture: &Picture,
-        viewport: Size,
+        (viewport, protocol): (Size, Protocol),
         look: Look,
     ) {
         let mut spans = vec![Span::raw(self.window_words(picture))];
         let plane = plane(picture);
         if let Some(mapping) = self.pose.mapping(&plane, viewport) {
-            match mapping.reduction(viewport) {
-                Some(ratio) => spans.push(Span::styled(format!("  reduced 1:{ratio:.1}"), look.warn())),
-                None => spans.push(Span::raw(format!("  {:.0}%", self.pose.zoom_in(&plane, viewport) * 100.0))),
+            let ratio = mapping.dots_per_pixel(viewport);
+            spans.push(Span::raw(format!("  {:.0}%", self.pose.zoom_in(&plane, viewport) * 100.0)));
+            for limit in limits(protocol, ratio, &picture.modality) {
+                spans.push(Span::styled(format!("  {limit}"), look.warn()));
             }
         }
         if self.pose.inverted {
@@ -257,9 +258,6 @@ impl Port {
         }
         if picture.lossy {
             spans.push(Span::styled("  lossy", look.warn()));
-        }
-        if picture.modality == "MG" {
-            spans.push(Span::styled("  not for reading", look.bad()));
         }
         if self.cine {
             spans.push(Span::styled("  cine", look.key()));
