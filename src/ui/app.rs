@@ -411,7 +411,7 @@ impl App {
             }
             None => frame.render_widget(Paragraph::new("Looking for the node of this home …"), body),
         }
-        self.draw_over(frame);
+        self.toasts.draw(frame, body, look);
         if let (Some(notice), true) = (&self.notice, self.locked) {
             let line = Rect { height: 1.min(body.height), ..body };
             frame.render_widget(Paragraph::new(Line::styled(shown(notice).into_owned(), look.bad())).centered(), line);
@@ -427,12 +427,6 @@ impl App {
         if let Some((question, _)) = &self.question {
             question.draw(frame, body, look);
         }
-    }
-
-    /// Draws what lies above pictures that are made of characters.
-    pub fn draw_over(&self, frame: &mut Frame<'_>) {
-        let [_, body, _] = parts(frame.area());
-        self.toasts.draw(frame, body, self.options.look);
     }
 
     fn draw_bar(&self, frame: &mut Frame<'_>, area: Rect, look: Look) {

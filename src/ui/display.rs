@@ -61,14 +61,14 @@ impl Display {
         let (colours, cells) = (self.capabilities.colours, self.capabilities.protocol == Protocol::HalfBlocks);
         let mut size = Size::default();
         terminal.draw(|frame| {
-            app.draw(frame);
             size = frame.area().as_size();
             if cells {
                 for (area, form) in areas.iter().zip(&forms) {
                     draw_cells(frame.buffer_mut(), *area, form, colours, quality);
                 }
-                app.draw_over(frame);
             }
+            // Letters, labels and toasts stand above pictures that are made of characters.
+            app.draw(frame);
         })?;
         let viewports: Vec<Viewport<'_>> = scenes
             .iter()

@@ -59,6 +59,15 @@ impl Look {
         self.coloured(Color::Rgb(red, green, blue), Modifier::empty())
     }
 
+    /// Words above a picture, whatever is under them.
+    pub fn on_picture(self, style: Style) -> Style {
+        match (self.colour, style.fg) {
+            (false, _) => style,
+            (true, None) => style.fg(Color::White).bg(Color::Black),
+            (true, Some(_)) => style.bg(Color::Black),
+        }
+    }
+
     /// The colour of ink on a picture.
     pub fn ink(self, ink: u8) -> Style {
         let [red, green, blue] = INKS.get(usize::from(ink)).copied().unwrap_or([255; 3]);

@@ -638,7 +638,7 @@ impl Viewer {
             port.draw(frame, area, (stack, &state), shown_as, style, look);
             if let port::State::Shown(picture) = state {
                 for (area, words, ink) in self.labels(port, picture, inside, dots) {
-                    frame.render_widget(Paragraph::new(Span::styled(words, look.ink(ink))), area);
+                    frame.render_widget(Paragraph::new(Span::styled(words, look.on_picture(look.ink(ink)))), area);
                 }
             }
         }

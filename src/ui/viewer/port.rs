@@ -264,7 +264,7 @@ impl Port {
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), foot);
         for (area, letters) in self.letters(picture, inside) {
-            frame.render_widget(Paragraph::new(Span::styled(letters, look.heading())), area);
+            frame.render_widget(Paragraph::new(Span::styled(letters, look.on_picture(look.heading()))), area);
         }
     }
 
