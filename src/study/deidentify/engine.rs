@@ -474,6 +474,10 @@ impl Walk<'_> {
         kept: &mut Vec<InMemElement>,
     ) {
         let tag = element.tag();
+        // Elements come in order, so that the blocks of a group are done with when the next begins.
+        if creators.last().is_some_and(|last| last.tag.group() != tag.group()) {
+            creators.clear();
+        }
         if matches!(tag.element(), 0x0010..=0x00ff) {
             if let Some(creator) = first_text(&element) {
                 creators.push(PrivateBlock { tag, creator, kept: false });

@@ -312,6 +312,20 @@ fn a_presentation_state_keeps_its_drawings_and_cleans_their_text() {
     assert!(annotation.get(tags::GRAPHIC_OBJECT_SEQUENCE).is_some());
 }
 
+/// Every private element was held beside every creator before it, of whatever group, and a header may hold a million of
+/// each.
+#[test]
+fn creators_are_searched_within_their_group() {
+    let groups = (0x1001..0x1201).step_by(2);
+    let creators = groups.flat_map(|group| (0x10..0x100).map(move |block| text(Tag(group, block), VR::LO, "ACME")));
+    let last = (0x1000..=0xffff).map(|element| text(Tag(0x1201, element), VR::LO, "x"));
+    let out = consult(creators.chain(last));
+    assert_eq!(out.actions.iter().filter(|action| action.reason == Reason::PrivateAttribute).count(), 0xf000);
+    let elsewhere =
+        [text(Tag(0x7053, 0x0010), VR::LO, "Philips PET Private Group"), text(Tag(0x7055, 0x1000), VR::DS, "1")];
+    assert_eq!(reason(&consult(elsewhere), Tag(0x7055, 0x1000)), Some((Done::Removed, Reason::PrivateAttribute)));
+}
+
 #[test]
 fn private_attributes_go_except_the_safe_list_with_its_creator() {
     let out = consult([
