@@ -133,29 +133,39 @@ fn detail(screen: &Colleagues, card: &CardView, cells: u16, look: Look) -> Vec<L
     field("fingerprint", &card.fingerprint);
     field("id", &short(&card.identity));
     field("valid until", &day(card.expires.as_deref().unwrap_or_default()));
-    lines.extend(card.devices.iter().map(|device| device_line(screen, card, device, look)));
-    let address = |address: &String| {
-        let name = Span::styled(format!("{:<NAME_CELLS$}", "address"), look.dim());
-        Line::from(vec![name, Span::raw(shown(address).into_owned())])
-    };
-    lines.extend(card.addresses.iter().map(address));
+    for device in &card.devices {
+        lines.extend(device_lines(screen, card, device, room, look));
+    }
+    lines.extend(addresses(&card.addresses, look));
     lines
 }
 
-fn device_line(screen: &Colleagues, card: &CardView, device: &str, look: Look) -> Line<'static> {
+/// A device, and over which way it is connected.
+fn device_lines(screen: &Colleagues, card: &CardView, device: &str, room: usize, look: Look) -> Vec<Line<'static>> {
     let mut spans = vec![Span::styled(format!("{:<NAME_CELLS$}", "device"), look.dim()), Span::raw(short(device))];
-    let peer = screen.peers.iter().flatten().find(|peer| peer.device == device);
+    let peer = screen.peers.iter().flatten().find(|peer| peer.device == device && card.trust != "blocked");
+    let mut ways = Vec::new();
     match peer {
-        _ if card.trust == "blocked" => {}
         Some(peer) if peer.connected => {
             spans.push(Span::styled("  connected", look.good()));
             let way = [peer.path.as_deref(), peer.address.as_deref()].map(Option::unwrap_or_default).join(" ");
-            spans.push(Span::styled(format!("  {}", shown(way.trim())), look.dim()));
+            let way = wrapped(&shown(&way), room).into_iter();
+            ways.extend(way.map(|part| Line::raw(format!("{:NAME_CELLS$}{part}", ""))));
         }
         Some(_) => spans.push(Span::styled("  not connected", look.dim())),
         None => {}
     }
-    Line::from(spans)
+    std::iter::once(Line::from(spans)).chain(ways).collect()
+}
+
+/// Addresses, the word before the first only.
+pub(super) fn addresses(addresses: &[String], look: Look) -> Vec<Line<'static>> {
+    let line = |(number, address): (usize, &String)| {
+        let name = if number == 0 { "addresses" } else { "" };
+        let name = Span::styled(format!("{name:<NAME_CELLS$}"), look.dim());
+        Line::from(vec![name, Span::raw(shown(address).into_owned())])
+    };
+    addresses.iter().enumerate().map(line).collect()
 }
 
 /// An id as people compare it.

@@ -8,9 +8,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::{Block, Padding, Paragraph, Wrap};
 
-use super::draw::{day, short};
+use super::draw::{addresses, day, short};
 use super::forms::CardForm;
 use crate::encoding::text::shown;
 use crate::node::api::{CardView, Reply, Request};
@@ -119,8 +119,9 @@ impl Screen for OwnCard {
             return;
         };
         let mut lines = facts(card, look);
+        let block = Block::new().padding(Padding::horizontal(1));
         let Some(code) = &self.code else {
-            frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+            frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
             return;
         };
         let (columns, rows) = code.size();
@@ -135,20 +136,20 @@ impl Screen for OwnCard {
         lines.push(Line::raw(""));
         lines.push(Line::styled(
             format!(
-                " As a QR code your card needs {columns} columns and {rows} lines; this window has {room_columns} and \
+                "As a QR code your card needs {columns} columns and {rows} lines; this window has {room_columns} and \
                  {room_rows}. A smaller font may do, or e writes the card to a file."
             ),
             look.warn(),
         ));
-        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+        frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
     }
 }
 
 fn facts(card: &CardView, look: Look) -> Vec<Line<'static>> {
-    let mut lines = vec![Line::raw(""), Line::styled(format!(" {}", shown(&card.name)), look.heading())];
+    let mut lines = vec![Line::raw(""), Line::styled(shown(&card.name).into_owned(), look.heading())];
     let mut field = |name: &'static str, value: String| {
         if !value.is_empty() {
-            lines.push(Line::from(vec![Span::styled(format!(" {name:<12}"), look.dim()), Span::raw(value)]));
+            lines.push(Line::from(vec![Span::styled(format!("{name:<12}"), look.dim()), Span::raw(value)]));
         }
     };
     field("site", shown(&card.site).into_owned());
@@ -158,9 +159,7 @@ fn facts(card: &CardView, look: Look) -> Vec<Line<'static>> {
     for device in &card.devices {
         field("device", short(device));
     }
-    for address in &card.addresses {
-        field("address", shown(address).into_owned());
-    }
     field("card", format!("number {}, valid until {}", card.serial, day(card.expires.as_deref().unwrap_or_default())));
+    lines.extend(addresses(&card.addresses, look));
     lines
 }

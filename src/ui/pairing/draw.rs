@@ -96,12 +96,18 @@ fn below(door: &Door, now_ms: u64, look: Look) -> Vec<Line<'static>> {
             }
         },
     ];
-    if !door.addresses.is_empty() {
+    let elsewhere: Vec<&String> = door.addresses.iter().filter(|address| !is_loopback(address)).collect();
+    if !elsewhere.is_empty() {
         lines.push(Line::styled("On another network she also needs one of these addresses:", look.dim()));
-        let addresses = door.addresses.iter().take(ADDRESSES_SHOWN);
+        let addresses = elsewhere.into_iter().take(ADDRESSES_SHOWN);
         lines.extend(addresses.map(|address| Line::raw(format!("  {}", shown(address)))));
     }
     lines
+}
+
+/// Whether an address is of this machine only, and so of no use to anybody who is told it.
+fn is_loopback(address: &str) -> bool {
+    address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/")
 }
 
 fn form(screen: &Pairing, busy: Option<&str>, frame: &mut Frame<'_>, area: Rect, look: Look) {

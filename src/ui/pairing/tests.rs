@@ -11,7 +11,12 @@ const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
 fn open(code: &str) -> Event {
     Event::PairingOpen {
         code: code.into(),
-        addresses: vec!["/ip4/192.168.178.20/tcp/40123".into(), "/ip6/fd00::17/tcp/40123".into()],
+        addresses: vec![
+            "/ip4/127.0.0.1/tcp/40123".into(),
+            "/ip6/::1/tcp/40123".into(),
+            "/ip4/192.168.178.20/tcp/40123".into(),
+            "/ip6/fd00::17/tcp/40123".into(),
+        ],
         command: format!("overread join {code}"),
     }
 }
