@@ -3,7 +3,8 @@
 //! Voxel coordinates change evenly along a row of the output, so they are worked out once a row. A row is then walked in
 //! runs between two slices: along the slices (every row of an axial, coronal or sagittal cut of an axial series) that
 //! is one run, and reads memory in order or in strides that the next rows find in the cache. A cut whose rows would
-//! cross slices at every pixel is made on its side and turned at the end.
+//! cross more slices than its columns do is made on its side and turned at the end; where both cross them, rows are
+//! taken part by part, because each slice's memory lies elsewhere.
 
 use rayon::prelude::*;
 
@@ -12,8 +13,10 @@ use crate::case::content::Point;
 use crate::study::plane::{Plane, Vector, dot, minus, plus, times};
 use crate::view::volume::{Foot, Volume, Voxel, Voxels, settled, settled_on_header};
 
-/// Rows that one thread takes at a time: neighbours read the same memory.
-const ROWS_TOGETHER: usize = 8;
+/// Lines that one thread takes at a time, and how much of each before it turns to the next: neighbours read the same
+/// memory, which is still in the cache when they do.
+const LINES_TOGETHER: usize = 32;
+const PART_PX: usize = 32;
 
 /// A line that leaves a slice by less is along it, in mm.
 const LEVEL_MM: f64 = 1e-6;
@@ -76,21 +79,29 @@ impl Rows<'_> {
     ) -> (Vec<f32>, Vec<Coverage>) {
         let mut values = vec![f32::NAN; length * count];
         let mut coverage = vec![Coverage::Outside; length * count];
-        let chunk = length * ROWS_TOGETHER;
         let step = times(direction, step_mm);
+        let chunk = length * LINES_TOGETHER;
+        // A line along the slices reads memory in order; it needs no parts.
+        let is_level = dot(step, self.volume.stack().along()).abs() * (length as f64) < LEVEL_MM;
+        let part = if is_level { length } else { PART_PX };
         values.par_chunks_mut(chunk).zip(coverage.par_chunks_mut(chunk)).enumerate().for_each_init(
-            || (vec![f32::NAN; length], vec![Coverage::Outside; length]),
+            || (vec![f32::NAN; part], vec![Coverage::Outside; part]),
             |(sheet_values, sheet_coverage), (number, (values, coverage))| {
-                let lines = values.chunks_mut(length).zip(coverage.chunks_mut(length)).enumerate();
-                for (within, (values, coverage)) in lines {
-                    let (column, row) = start((number * ROWS_TOGETHER + within) as f64);
-                    let place = self.plane.patient(Point { column, row });
-                    let out = Output { values, coverage };
-                    match self.through {
-                        [one] => self.line(plus(place, times(self.plane.normal(), one.at_mm)), step, out),
-                        sheets => {
-                            let sheet = Output { values: sheet_values, coverage: sheet_coverage };
-                            self.project(sheets, place, step, sheet, out);
+                for first in (0..length).step_by(part) {
+                    let lines = values.chunks_mut(length).zip(coverage.chunks_mut(length)).enumerate();
+                    for (within, (values, coverage)) in lines {
+                        let (column, row) = start((number * LINES_TOGETHER + within) as f64);
+                        let begin = self.plane.patient(Point { column, row });
+                        let place = plus(begin, times(step, first as f64));
+                        let end = (first + part).min(length);
+                        let out = Output { values: &mut values[first..end], coverage: &mut coverage[first..end] };
+                        match self.through {
+                            [one] => self.line(plus(place, times(self.plane.normal(), one.at_mm)), step, out),
+                            sheets => {
+                                let (values, coverage) =
+                                    (&mut sheet_values[..end - first], &mut sheet_coverage[..end - first]);
+                                self.project(sheets, place, step, Output { values, coverage }, out);
+                            }
                         }
                     }
                 }
