@@ -1,8 +1,8 @@
 //! Ink above a picture: lines, outlines and handles, drawn pixel by pixel at the resolution of the screen.
 //!
 //! All ink has a dark halo, so that it is seen on bone as on air. The halo comes last and only takes pixels that are
-//! empty: where strokes cross or come close, none eats another. Nothing is blended: ink is a number, and a terminal that draws the
-//! picture itself gets ink with sharp edges over it.
+//! empty: where strokes cross or come close, none eats another. Nothing is blended: ink is a number, and a terminal
+//! that draws the picture itself gets ink with sharp edges over it.
 //!
 //! Places are in screen pixels as in [`super::pose`], and may be anything: lines are clipped before they are drawn, so
 //! that the work is bounded by the viewport, and a number that is none draws nothing.
