@@ -23,7 +23,7 @@ use crate::case::content::{Point, Shape};
 use crate::encoding::time::Timestamp;
 use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
 use crate::study::measure::Measurement;
-use crate::view::pose::Size;
+use crate::view::mapping::Size;
 use crate::view::raster::Scene;
 
 /// Random numbers from a seed that comes from outside, so that the app stays a function of what reaches it: SplitMix64.

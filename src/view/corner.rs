@@ -4,7 +4,7 @@
 //! place, so that what is reduced, lossy or interpolated is said alike everywhere. What the terminal cannot show
 //! (`ui::graphics::limits`) comes in as words.
 
-use super::pose::Mapping;
+use super::mapping::Mapping;
 use crate::encoding::text::shown;
 use crate::study::geometry::{Scale, SpacingBasis};
 
@@ -188,7 +188,8 @@ mod tests {
 
     use super::*;
     use crate::study::geometry::PixelsOnly;
-    use crate::view::pose::{ImagePlane, Orientation, Pose, Size, Zoom};
+    use crate::view::mapping::{ImagePlane, Size};
+    use crate::view::pose::{Orientation, Pose, Zoom};
 
     fn mm(between_columns_mm: f64, between_rows_mm: f64, basis: SpacingBasis) -> Scale {
         Scale::Millimetres { between_columns_mm, between_rows_mm, basis }

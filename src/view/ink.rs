@@ -4,12 +4,12 @@
 //! empty: where strokes cross or come close, none eats another. Nothing is blended: ink is a number, and a terminal
 //! that draws the picture itself gets ink with sharp edges over it.
 //!
-//! Places are in screen pixels as in [`super::pose`], and may be anything: lines are clipped before they are drawn, so
-//! that the work is bounded by the viewport, and a number that is none draws nothing.
+//! Places are in screen pixels as in [`super::mapping`], and may be anything: lines are clipped before they are drawn,
+//! so that the work is bounded by the viewport, and a number that is none draws nothing.
 
 use std::ops::Range;
 
-use super::pose::{Mapping, Size};
+use super::mapping::{Mapping, Size};
 use super::raster::Overlay;
 use crate::case::content::Point;
 
@@ -310,7 +310,8 @@ mod tests {
 
     use super::*;
     use crate::study::geometry::{PixelsOnly, Scale};
-    use crate::view::pose::{ImagePlane, Orientation, Pose};
+    use crate::view::mapping::ImagePlane;
+    use crate::view::pose::{Orientation, Pose};
 
     /// The drawing as text: blank `.`, halo `o`, ink by its number.
     fn drawn(width: u32, height: u32, draw: impl FnOnce(&mut Canvas)) -> String {

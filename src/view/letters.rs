@@ -24,7 +24,8 @@ mod tests {
     use super::*;
     use crate::case::content::Point;
     use crate::study::geometry::{PixelsOnly, Scale};
-    use crate::view::pose::{ImagePlane, Pose, Size};
+    use crate::view::mapping::{ImagePlane, Size};
+    use crate::view::pose::Pose;
 
     fn axial() -> Letters {
         let [left, right, top, bottom] = ["R", "L", "A", "P"].map(String::from);

@@ -12,7 +12,7 @@
 //! Start with [`draw`].
 
 use super::ink::{Canvas, Place, Stroke};
-use super::pose::{ImagePlane, Mapping, Size};
+use super::mapping::{ImagePlane, Mapping, Size};
 use super::raster::INK_MEMBER_FIRST;
 use crate::case::content::{MARK_POINTS_MAX, Measured, Point, Shape};
 use crate::encoding::text::shown;

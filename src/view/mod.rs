@@ -5,10 +5,10 @@
 //!                                                                       `-> ui::graphics: bytes for a terminal
 //! ```
 //!
-//! [`pose`] says how an image is looked at and where its points lie on the screen; [`scene`] makes the picture, which
-//! is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies above it, and
-//! [`marks`] what colleagues drew. [`letters`] and [`corner`] are the words around it, [`layout`] shares the screen
-//! among viewports, and [`window`] answers hand and keys.
+//! [`pose`] says how an image is looked at, [`mapping`] where its points lie on the screen; [`scene`] makes the
+//! picture, which is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies
+//! above it, and [`marks`] what colleagues drew. [`letters`] and [`corner`] are the words around it, [`layout`] shares
+//! the screen among viewports, and [`window`] answers hand and keys.
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
 //!
@@ -20,6 +20,7 @@ mod flatten;
 pub mod ink;
 pub mod layout;
 pub mod letters;
+pub mod mapping;
 pub mod marks;
 pub mod mpr;
 pub mod pose;

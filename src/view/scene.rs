@@ -17,7 +17,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::pose::{ImagePlane, Mapping, Orientation, Pose, Size};
+use super::mapping::{ImagePlane, Mapping, Size};
+use super::pose::{Orientation, Pose};
 use super::raster::{Area, Crop, PictureId, Pixels, Placed, Raster, Scene};
 use super::resample::{Filter, Line, Taps, resample};
 use super::turn::{invert, turned};

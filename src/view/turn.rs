@@ -52,7 +52,8 @@ mod tests {
     use super::*;
     use crate::case::content::Point;
     use crate::study::geometry::{PixelsOnly, Scale};
-    use crate::view::pose::{ImagePlane, Pose, Size, Zoom};
+    use crate::view::mapping::{ImagePlane, Size};
+    use crate::view::pose::{Pose, Zoom};
 
     fn shown(quarter_turns: u32, mirrored: bool) -> Vec<u8> {
         // 1 2 3

@@ -29,7 +29,8 @@ use crate::ui::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use crate::ui::widget::amount::{count, draw_progress};
 use crate::ui::widget::list::Chosen;
 use crate::ui::widget::popup::Question;
-use crate::view::pose::{ImagePlane, Pose};
+use crate::view::mapping::ImagePlane;
+use crate::view::pose::Pose;
 use crate::view::raster::Scene;
 use crate::view::scene::{Asked, Pictures as Rasters};
 

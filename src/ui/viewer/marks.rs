@@ -8,7 +8,7 @@ use crate::encoding::text::shown;
 use crate::node::api::{CaseView, MarkView};
 use crate::study::measure::{Measurement, points_needed, shown_unit};
 use crate::view::ink::{Canvas, Place, Stroke};
-use crate::view::pose::Mapping;
+use crate::view::mapping::Mapping;
 use crate::view::raster::INK_MEMBER_FIRST;
 
 use super::super::keys::Tool;

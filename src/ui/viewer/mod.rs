@@ -26,7 +26,7 @@ use crate::case::content::Point;
 use crate::node::api::{Displayed, SeriesDisplayed};
 use crate::study::measure::Measurement;
 use crate::study::pixels::{Preset, Window};
-use crate::view::pose::Size;
+use crate::view::mapping::Size;
 use crate::view::raster::Scene;
 use crate::view::scene::Pictures as Rasters;
 

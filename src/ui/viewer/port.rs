@@ -15,7 +15,8 @@ use crate::ui::graphics::{Protocol, limits};
 use crate::ui::look::Look;
 use crate::ui::picture::{Picture, PictureKey};
 use crate::view::ink::Canvas;
-use crate::view::pose::{ImagePlane, Orientation, Pose, Size};
+use crate::view::mapping::{ImagePlane, Size};
+use crate::view::pose::{Orientation, Pose};
 use crate::view::raster::{Overlay, Scene};
 use crate::view::scene::{Asked, Pictures as Rasters};
 
