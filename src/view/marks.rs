@@ -4,8 +4,8 @@
 //! image, is not drawn, and [`NotDrawn`] says so in words: a line that ends at the edge of an image because the rest
 //! of it was cut off would look like a measurement.
 //!
-//! Drafts are dashed and ink is solid; members have their colours. An arrow points at its first point, and its text
-//! stands at the second, as one draws it in other viewers. Text is written by the app, in cells: here is only where.
+//! Drafts are dashed and ink is solid; members have their colours. An arrow goes from its first point, where its text
+//! stands, to the second, where its head is. Text is written by the app, in cells: here is only where.
 //!
 //! What a mark measures is `study::measure`'s.
 //!
@@ -118,7 +118,7 @@ pub fn draw(canvas: &mut Canvas, mapping: &Mapping, mark: &Drawn<'_>) -> Result<
         }
         (Shape::Text, &[at]) => canvas.cross(at, DOT_PX, Stroke { dashed: false, ..stroke }),
         (Shape::Length, &[a, b]) => calipers(canvas, a, b),
-        (Shape::Arrow, &[tip, tail]) => canvas.arrow(tail, tip, stroke),
+        (Shape::Arrow, &[tail, tip]) => canvas.arrow(tail, tip, stroke),
         (Shape::Angle, &[a, vertex, b]) => canvas.polyline([a, vertex, b], false, stroke),
         (Shape::Cobb, &[a, b, c, d]) => {
             canvas.line(middle(a, b), middle(c, d), Stroke::solid(HELPER_INK));
@@ -167,7 +167,7 @@ fn label_place(shape: Shape, places: &[Place], viewport: Size) -> Option<(u32, u
     }
     let rightmost = || places.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0));
     let (x, y) = match (shape, places) {
-        (Shape::Arrow, &[_, tail]) => tail,
+        (Shape::Arrow, &[tail, _]) => tail,
         (Shape::Angle, &[_, vertex, _]) => vertex,
         (Shape::Rectangle, _) => (right, top),
         _ => rightmost()?,

@@ -66,6 +66,15 @@ fn every_shape_draws_in_its_members_ink_and_has_a_label() {
 }
 
 #[test]
+fn an_arrow_has_its_head_at_the_second_point() {
+    let (overlay, _) = on_canvas(&drawn(Shape::Arrow, &[at(10.0, 20.0), at(40.0, 20.0)]));
+    let ink = overlay.unwrap().ink;
+    // Rows beside the line have ink only near the head, which ends in pixel 81.
+    let beside: Vec<usize> = (0..100).filter(|x| ink[38 * 100 + x] == 9).collect();
+    assert!(!beside.is_empty() && beside.iter().all(|x| (65..81).contains(x)), "{beside:?}");
+}
+
+#[test]
 fn drafts_have_gaps_and_the_chosen_mark_has_handles() {
     let count = |is_draft, is_active| {
         let points = points(Shape::Freehand);
@@ -102,7 +111,7 @@ fn a_label_stands_to_the_right_of_its_mark_and_in_the_viewport() {
     let label = |shape, points: &[Point]| on_canvas(&drawn(shape, points)).1.unwrap().unwrap().at;
     // Column 30 ends at 62 pixels, its middle is at 61.
     assert_eq!(label(Shape::Length, &[at(30.0, 12.0), at(10.0, 10.0)]), (69, 25));
-    assert_eq!(label(Shape::Arrow, &[at(30.0, 12.0), at(10.0, 10.0)]), (29, 21));
+    assert_eq!(label(Shape::Arrow, &[at(10.0, 10.0), at(30.0, 12.0)]), (29, 21));
     assert_eq!(label(Shape::Rectangle, &[at(10.0, 30.0), at(30.0, 12.0)]), (69, 25));
     assert_eq!(label(Shape::Probe, &[at(49.0, 39.0)]), (99, 79));
 }
