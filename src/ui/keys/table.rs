@@ -1,360 +1,10 @@
-//! Every key and what it does, in one place: the hints at the bottom, the help and the command palette read the same
-//! table that decides.
+//! The tables: every key, the places it stands in, and its words.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyCode;
 
-use crate::case::content::Shape;
-
-/// What a key, a click or the palette asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Action {
-    // Everywhere
-    Help,
-    Palette,
-    Lock,
-    Quit,
-    Back,
-    Redraw,
-    // Lists
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    First,
-    Last,
-    Open,
-    Filter,
-    Sort,
-    Refresh,
-    // Forms
-    NextField,
-    PreviousField,
-    Submit,
-    // From the worklist
-    NewCase,
-    Import,
-    Colleagues,
-    Settings,
-    Log,
-    RecoveryCode,
-    CloseCase,
-    PurgeCase,
-    PurgeConfirmed,
-    Fetch,
-    // Colleagues
-    PairOpen,
-    PairJoin,
-    Verify,
-    Rename,
-    Block,
-    BlockConfirmed,
-    Remove,
-    RemoveConfirmed,
-    AddCards,
-    ExportCard,
-    OwnCard,
-    // Pairing: what to say to the other's name and site
-    Accept,
-    Decline,
-    // Case
-    NextTab,
-    PreviousTab,
-    Write,
-    WriteOpinion,
-    AcceptCase,
-    SendChecked,
-    // Studies: taking in, looking, asking
-    Studies,
-    Mark,
-    FolderAbove,
-    FolderHome,
-    HiddenFiles,
-    TypePath,
-    FindStudies,
-    NextPreset,
-    SamePatient,
-    SamePatientConfirmed,
-    KeepWord,
-    TakeIn,
-    Stop,
-    AskAbout,
-    LookAtLeftOut,
-    DeleteStudy,
-    DeleteStudyConfirmed,
-    Admit,
-    KeepOut,
-    Undecide,
-    NextFrame,
-    PreviousFrame,
-    WriteDecisions,
-    DecisionsConfirmed,
-    ReportFromFile,
-    SendCase,
-    SendUnverified,
-    SendOtherPatient,
-    // Opinion
-    Review,
-    Sign,
-    SignIncomplete,
-    SignChecked,
-    LeaveConfirmed,
-    // Viewer
-    SliceUp,
-    SliceDown,
-    SlicePageUp,
-    SlicePageDown,
-    SliceFirst,
-    SliceLast,
-    SeriesNext,
-    SeriesPrevious,
-    ViewportNext,
-    Layout,
-    Cine,
-    Window(u8),
-    WindowNext,
-    WindowWider,
-    WindowNarrower,
-    LevelUp,
-    LevelDown,
-    Invert,
-    FlipHorizontal,
-    FlipVertical,
-    TurnRight,
-    TurnLeft,
-    ZoomIn,
-    ZoomOut,
-    ZoomFit,
-    ZoomOne,
-    PanLeft,
-    PanRight,
-    PanUp,
-    PanDown,
-    ResetView,
-    Panel,
-    MarksHide,
-    MarkNext,
-    // Marks
-    Tool(Tool),
-    CursorLeft,
-    CursorRight,
-    CursorUp,
-    CursorDown,
-    CursorLeftFar,
-    CursorRightFar,
-    CursorUpFar,
-    CursorDownFar,
-    DropPoint,
-    Ink,
-    Undo,
-    LeaveTool,
-    DeleteMark,
-    DeleteMarkConfirmed,
-}
-
-/// What is drawn next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Tool {
-    Probe,
-    Length,
-    Angle,
-    Cobb,
-    Bidirectional,
-    Ellipse,
-    Rectangle,
-    Freehand,
-    Arrow,
-    Text,
-}
-
-impl Tool {
-    pub const ALL: [Self; 10] = [
-        Self::Probe,
-        Self::Length,
-        Self::Angle,
-        Self::Cobb,
-        Self::Bidirectional,
-        Self::Ellipse,
-        Self::Rectangle,
-        Self::Freehand,
-        Self::Arrow,
-        Self::Text,
-    ];
-
-    /// As the command line calls it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::Length => "length",
-            Self::Angle => "angle",
-            Self::Cobb => "cobb",
-            Self::Bidirectional => "bidirectional",
-            Self::Ellipse => "ellipse",
-            Self::Rectangle => "rectangle",
-            Self::Freehand => "freehand",
-            Self::Arrow => "arrow",
-            Self::Text => "text",
-        }
-    }
-
-    pub fn shape(self) -> Shape {
-        match self {
-            Self::Probe => Shape::Probe,
-            Self::Length => Shape::Length,
-            Self::Angle => Shape::Angle,
-            Self::Cobb => Shape::Cobb,
-            Self::Bidirectional => Shape::Bidirectional,
-            Self::Ellipse => Shape::Ellipse,
-            Self::Rectangle => Shape::Rectangle,
-            Self::Freehand => Shape::Freehand,
-            Self::Arrow => Shape::Arrow,
-            Self::Text => Shape::Text,
-        }
-    }
-}
-
-/// Where keys apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
-    Everywhere,
-    Welcome,
-    Unlock,
-    Worklist,
-    Case,
-    CaseNew,
-    /// A mark is being drawn, or the keyboard's cursor is out.
-    Marking,
-    Opinion,
-    Colleagues,
-    /// Fields of text over another screen.
-    Form,
-    /// The door is open, or somebody else's is looked for.
-    Pairing,
-    /// A person stands at the door.
-    PairingConfirm,
-    /// The pairing came to nothing.
-    PairingEnded,
-    OwnCard,
-    Recovery,
-    /// Choosing what to take in.
-    Import,
-    /// The plan of an import.
-    ImportPlan,
-    /// The node reads or takes in.
-    ImportBusy,
-    ImportReport,
-    /// A list to choose one from, over another screen.
-    Picking,
-    Studies,
-    /// Looking at what was left out of a study.
-    StudyReview,
-    Settings,
-    Doctor,
-    Log,
-}
-
-impl Place {
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Everywhere => "Everywhere",
-            Self::Welcome => "First start",
-            Self::Unlock => "Unlock",
-            Self::Worklist => "Worklist",
-            Self::Case => "Case",
-            Self::CaseNew => "New case",
-            Self::Marking => "Measure and mark",
-            Self::Opinion => "Opinion",
-            Self::Colleagues => "Colleagues",
-            Self::Form => "Form",
-            Self::Pairing | Self::PairingConfirm | Self::PairingEnded => "Pairing",
-            Self::OwnCard => "My card",
-            Self::Recovery => "Recovery code",
-            Self::Import => "Import",
-            Self::ImportPlan => "Plan of an import",
-            Self::ImportBusy => "Import under way",
-            Self::ImportReport => "What was taken in",
-            Self::Picking => "Choose one",
-            Self::Studies => "Studies",
-            Self::StudyReview => "Left-out images",
-            Self::Settings => "Settings",
-            Self::Doctor => "Set-up check",
-            Self::Log => "Log",
-        }
-    }
-}
-
-/// A key with its modifiers. Shift counts only where the key has no shifted character of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Chord {
-    pub code: KeyCode,
-    pub modifiers: KeyModifiers,
-}
-
-impl Chord {
-    pub const fn plain(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::NONE }
-    }
-
-    pub const fn key(character: char) -> Self {
-        Self::plain(KeyCode::Char(character))
-    }
-
-    pub const fn control(character: char) -> Self {
-        Self { code: KeyCode::Char(character), modifiers: KeyModifiers::CONTROL }
-    }
-
-    pub const fn shift(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::SHIFT }
-    }
-
-    pub const fn alt(code: KeyCode) -> Self {
-        Self { code, modifiers: KeyModifiers::ALT }
-    }
-
-    /// As terminals send it: a capital letter comes with or without Shift.
-    pub fn of(event: KeyEvent) -> Self {
-        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        if let KeyCode::Char(_) = event.code {
-            modifiers.remove(KeyModifiers::SHIFT);
-        }
-        match event.code {
-            KeyCode::BackTab => Self { code: KeyCode::Tab, modifiers: modifiers | KeyModifiers::SHIFT },
-            code => Self { code, modifiers },
-        }
-    }
-
-    /// As a person reads it.
-    pub fn shown(self) -> String {
-        let mut text = String::new();
-        for (modifier, word) in
-            [(KeyModifiers::CONTROL, "Ctrl+"), (KeyModifiers::ALT, "Alt+"), (KeyModifiers::SHIFT, "Shift+")]
-        {
-            if self.modifiers.contains(modifier) {
-                text += word;
-            }
-        }
-        match self.code {
-            KeyCode::Char(' ') => text += "Space",
-            KeyCode::Char(character) if self.modifiers.is_empty() => text.push(character),
-            KeyCode::Char(character) => text.extend(character.to_uppercase()),
-            KeyCode::Enter => text += "Enter",
-            KeyCode::Esc => text += "Esc",
-            KeyCode::Tab => text += "Tab",
-            KeyCode::Backspace => text += "Backspace",
-            KeyCode::Delete => text += "Del",
-            KeyCode::Up => text += "↑",
-            KeyCode::Down => text += "↓",
-            KeyCode::Left => text += "←",
-            KeyCode::Right => text += "→",
-            KeyCode::PageUp => text += "PgUp",
-            KeyCode::PageDown => text += "PgDn",
-            KeyCode::Home => text += "Home",
-            KeyCode::End => text += "End",
-            KeyCode::F(number) => text += &format!("F{number}"),
-            other => text += &format!("{other:?}"),
-        }
-        text
-    }
-}
+use super::action::{Action, Tool};
+use super::chord::Chord;
+use super::place::Place;
 
 /// One key of one place.
 #[derive(Debug, Clone, Copy)]
@@ -367,12 +17,35 @@ pub struct Binding {
     pub hint: bool,
 }
 
-const fn hint(chord: Chord, action: Action, words: &'static str) -> Binding {
-    Binding { chord, action, words, hint: true }
-}
-
-const fn bind(chord: Chord, action: Action, words: &'static str) -> Binding {
-    Binding { chord, action, words, hint: false }
+/// The keys of a place, the most particular first.
+pub fn bindings(place: Place) -> Vec<&'static Binding> {
+    let groups: &[&'static [Binding]] = match place {
+        Place::Everywhere => &[EVERYWHERE],
+        Place::Welcome | Place::Unlock => &[FORM, EVERYWHERE],
+        Place::Worklist => &[WORKLIST, LIST, EVERYWHERE],
+        Place::CaseNew => &[CASE_NEW, BACK, EVERYWHERE],
+        Place::Import => &[IMPORT, BACK, LIST, EVERYWHERE],
+        Place::ImportPlan => &[IMPORT_PLAN, BACK, LIST, EVERYWHERE],
+        Place::ImportBusy => &[IMPORT_BUSY, EVERYWHERE],
+        Place::ImportReport => &[IMPORT_REPORT, BACK, LIST, EVERYWHERE],
+        Place::Picking => &[PICKING, BACK, LIST, EVERYWHERE],
+        Place::Studies => &[STUDIES, BACK, LIST, EVERYWHERE],
+        Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
+        Place::Opinion => &[OPINION, BACK, EVERYWHERE],
+        Place::Case => &[CASE, VIEWER, TOOLS, BACK, EVERYWHERE],
+        Place::Marking => &[MARKING, EVERYWHERE],
+        Place::Colleagues => &[COLLEAGUES, BACK, LIST, EVERYWHERE],
+        Place::Form => &[BACK, FORM, EVERYWHERE],
+        Place::Pairing => &[PAIRING, EVERYWHERE],
+        Place::PairingConfirm => &[PAIRING_CONFIRM, EVERYWHERE],
+        Place::PairingEnded => &[PAIRING_ENDED, BACK, EVERYWHERE],
+        Place::OwnCard => &[OWN_CARD, BACK, EVERYWHERE],
+        Place::Recovery => &[RECOVERY, BACK, EVERYWHERE],
+        Place::Settings => &[SETTINGS, BACK, LIST, EVERYWHERE],
+        Place::Doctor => &[DOCTOR, BACK, LIST, EVERYWHERE],
+        Place::Log => &[LOG, BACK, LIST, EVERYWHERE],
+    };
+    groups.iter().flat_map(|group| group.iter()).collect()
 }
 
 const EVERYWHERE: &[Binding] = &[
@@ -617,52 +290,12 @@ const CASE_NEW: &[Binding] = &[
     hint(Chord::control('o'), Action::ReportFromFile, "first report from a file"),
 ];
 
-/// The keys of a place, the most particular first.
-pub fn bindings(place: Place) -> Vec<&'static Binding> {
-    let groups: &[&'static [Binding]] = match place {
-        Place::Everywhere => &[EVERYWHERE],
-        Place::Welcome | Place::Unlock => &[FORM, EVERYWHERE],
-        Place::Worklist => &[WORKLIST, LIST, EVERYWHERE],
-        Place::CaseNew => &[CASE_NEW, BACK, EVERYWHERE],
-        Place::Import => &[IMPORT, BACK, LIST, EVERYWHERE],
-        Place::ImportPlan => &[IMPORT_PLAN, BACK, LIST, EVERYWHERE],
-        Place::ImportBusy => &[IMPORT_BUSY, EVERYWHERE],
-        Place::ImportReport => &[IMPORT_REPORT, BACK, LIST, EVERYWHERE],
-        Place::Picking => &[PICKING, BACK, LIST, EVERYWHERE],
-        Place::Studies => &[STUDIES, BACK, LIST, EVERYWHERE],
-        Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
-        Place::Opinion => &[OPINION, BACK, EVERYWHERE],
-        Place::Case => &[CASE, VIEWER, TOOLS, BACK, EVERYWHERE],
-        Place::Marking => &[MARKING, EVERYWHERE],
-        Place::Colleagues => &[COLLEAGUES, BACK, LIST, EVERYWHERE],
-        Place::Form => &[BACK, FORM, EVERYWHERE],
-        Place::Pairing => &[PAIRING, EVERYWHERE],
-        Place::PairingConfirm => &[PAIRING_CONFIRM, EVERYWHERE],
-        Place::PairingEnded => &[PAIRING_ENDED, BACK, EVERYWHERE],
-        Place::OwnCard => &[OWN_CARD, BACK, EVERYWHERE],
-        Place::Recovery => &[RECOVERY, BACK, EVERYWHERE],
-        Place::Settings => &[SETTINGS, BACK, LIST, EVERYWHERE],
-        Place::Doctor => &[DOCTOR, BACK, LIST, EVERYWHERE],
-        Place::Log => &[LOG, BACK, LIST, EVERYWHERE],
-    };
-    groups.iter().flat_map(|group| group.iter()).collect()
+const fn hint(chord: Chord, action: Action, words: &'static str) -> Binding {
+    Binding { chord, action, words, hint: true }
 }
 
-/// What a key does in a place. While somebody types, only keys that type nothing count.
-pub fn action(place: Place, typing: bool, chord: Chord) -> Option<Action> {
-    if typing && types(chord) {
-        return None;
-    }
-    bindings(place).into_iter().find(|binding| binding.chord == chord).map(|binding| binding.action)
-}
-
-/// Whether a key writes or edits text.
-fn types(chord: Chord) -> bool {
-    match chord.code {
-        KeyCode::Char(_) => !chord.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT),
-        KeyCode::Backspace | KeyCode::Delete | KeyCode::Left | KeyCode::Right | KeyCode::Home | KeyCode::End => true,
-        _ => false,
-    }
+const fn bind(chord: Chord, action: Action, words: &'static str) -> Binding {
+    Binding { chord, action, words, hint: false }
 }
 
 #[cfg(test)]
@@ -706,19 +339,5 @@ mod tests {
                 assert!(seen.insert(binding.chord), "{place:?}: {} stands twice", binding.chord.shown());
             }
         }
-    }
-
-    #[test]
-    fn letters_are_text_while_somebody_types_and_control_keys_are_not() {
-        assert_eq!(action(Place::Worklist, true, Chord::key('q')), None);
-        assert_eq!(action(Place::Worklist, false, Chord::key('q')), Some(Action::Quit));
-        assert_eq!(action(Place::Worklist, true, Chord::control('q')), Some(Action::Quit));
-    }
-
-    #[test]
-    fn a_capital_letter_is_one_key_with_and_without_shift() {
-        let with = KeyEvent::new(KeyCode::Char('R'), KeyModifiers::SHIFT);
-        let without = KeyEvent::new(KeyCode::Char('R'), KeyModifiers::NONE);
-        assert_eq!(Chord::of(with), Chord::of(without));
     }
 }

@@ -1,0 +1,71 @@
+//! Where keys apply: a screen, or what lies over it.
+
+/// Where keys apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Place {
+    Everywhere,
+    Welcome,
+    Unlock,
+    Worklist,
+    Case,
+    CaseNew,
+    /// A mark is being drawn, or the keyboard's cursor is out.
+    Marking,
+    Opinion,
+    Colleagues,
+    /// Fields of text over another screen.
+    Form,
+    /// The door is open, or somebody else's is looked for.
+    Pairing,
+    /// A person stands at the door.
+    PairingConfirm,
+    /// The pairing came to nothing.
+    PairingEnded,
+    OwnCard,
+    Recovery,
+    /// Choosing what to take in.
+    Import,
+    /// The plan of an import.
+    ImportPlan,
+    /// The node reads or takes in.
+    ImportBusy,
+    ImportReport,
+    /// A list to choose one from, over another screen.
+    Picking,
+    Studies,
+    /// Looking at what was left out of a study.
+    StudyReview,
+    Settings,
+    Doctor,
+    Log,
+}
+
+impl Place {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "Everywhere",
+            Self::Welcome => "First start",
+            Self::Unlock => "Unlock",
+            Self::Worklist => "Worklist",
+            Self::Case => "Case",
+            Self::CaseNew => "New case",
+            Self::Marking => "Measure and mark",
+            Self::Opinion => "Opinion",
+            Self::Colleagues => "Colleagues",
+            Self::Form => "Form",
+            Self::Pairing | Self::PairingConfirm | Self::PairingEnded => "Pairing",
+            Self::OwnCard => "My card",
+            Self::Recovery => "Recovery code",
+            Self::Import => "Import",
+            Self::ImportPlan => "Plan of an import",
+            Self::ImportBusy => "Import under way",
+            Self::ImportReport => "What was taken in",
+            Self::Picking => "Choose one",
+            Self::Studies => "Studies",
+            Self::StudyReview => "Left-out images",
+            Self::Settings => "Settings",
+            Self::Doctor => "Set-up check",
+            Self::Log => "Log",
+        }
+    }
+}
