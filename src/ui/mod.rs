@@ -32,8 +32,6 @@ mod picture;
 mod recovery;
 mod screen;
 mod settings;
-#[cfg(test)]
-mod stage;
 mod studies;
 mod terminal;
 mod unlock;

@@ -3,6 +3,7 @@
 //! A screen never waits and touches nothing outside: what it wants done it says through [`Context`]. Drawing reads
 //! the screen and changes nothing; the area is a function of the terminal's size, so that a click finds what was drawn.
 
+use std::any::Any;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -181,8 +182,8 @@ impl Dots {
     }
 }
 
-/// A screen.
-pub trait Screen {
+/// A screen. `Any`: tests look into the one they play.
+pub trait Screen: Any {
     /// Which keys apply now.
     fn place(&self) -> Place;
 

@@ -1,121 +1,25 @@
 //! The app played in memory: keys and answers in, wishes and screens out.
 
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-
-use super::harness::Harness;
+use super::harness::{Harness, SIZES, summary};
 use super::*;
 use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MemberView, MessageView, Status};
-use crate::ui::graphics::Protocol;
 
-/// The app with a clock of its own.
-struct Played {
-    app: App,
-    now_ms: u64,
-    wishes: Vec<Wish>,
+/// An app at the worklist of an open home with these cases.
+fn at_worklist(size: (u16, u16), cases: Vec<CaseSummary>) -> Harness {
+    Harness::new(size, move |request| {
+        matches!(request, Request::CaseList).then(|| Ok(Reply::Cases { cases: cases.clone() }))
+    })
 }
 
-impl Played {
-    fn new(columns: u16, rows: u16) -> Self {
-        let options = Options {
-            look: Look { colour: true },
-            dots: Dots { across: 10, down: 20 },
-            shows: Shows { protocol: Protocol::Kitty, greys: 256 },
-            lock_after_ms: 60_000,
-            passphrase: None,
-            seed: 7,
-        };
-        let (app, wishes) = App::new(options, (columns, rows));
-        Self { app, now_ms: 0, wishes }
-    }
-
-    /// One at the worklist of an open home, with these cases.
-    fn at_worklist(columns: u16, rows: u16, cases: Vec<CaseSummary>) -> Self {
-        let mut played = Self::new(columns, rows);
-        played.answer_status(true, false);
-        played.answer(|request| matches!(request, Request::CaseList), Ok(Reply::Cases { cases }));
-        played
-    }
-
-    fn take(&mut self, message: Message) {
-        self.wishes.extend(self.app.update(message, Timestamp(1_800_000_000_000), self.now_ms));
-    }
-
-    fn press(&mut self, chord: Chord) {
-        self.take(Message::Key(KeyEvent::new(chord.code, chord.modifiers)));
-    }
-
-    fn press_code(&mut self, code: KeyCode) {
-        self.press(Chord::plain(code));
-    }
-
-    fn types(&mut self, text: &str) {
-        for character in text.chars() {
-            self.press(Chord::key(character));
-        }
-    }
-
-    fn pass(&mut self, milliseconds: u64) {
-        self.now_ms += milliseconds;
-        self.take(Message::Tick);
-    }
-
-    /// Answers the oldest open request of a kind.
-    fn answer(&mut self, which: impl Fn(&Request) -> bool, outcome: Result<Reply, Failure>) {
-        let at = self.wishes.iter().position(|wish| matches!(wish, Wish::Ask { request, .. } if which(request)));
-        let Wish::Ask { ticket, .. } = self.wishes.remove(at.expect("it was asked")) else { unreachable!() };
-        self.take(Message::Answered { ticket, outcome: outcome.map(Box::new) });
-    }
-
-    fn answer_status(&mut self, initialised: bool, locked: bool) {
-        let status = Status {
-            initialised,
-            locked,
-            running: true,
-            identity: None,
-            name: (!locked).then(|| "Dr. Anna Weiss".into()),
-            site: (!locked).then(|| "City Hospital".into()),
-            recovery_confirmed: Some(true),
-        };
-        self.answer(|request| matches!(request, Request::Status), Ok(Reply::Status(status)));
-    }
-
-    fn asked(&self, which: impl Fn(&Request) -> bool) -> bool {
-        self.wishes.iter().any(|wish| matches!(wish, Wish::Ask { request, .. } if which(request)))
-    }
-
-    fn screen(&self) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(self.app.size.0, self.app.size.1)).unwrap();
-        terminal.draw(|frame| self.app.draw(frame)).unwrap();
-        let buffer = terminal.backend().buffer().clone();
-        let lines = (0..buffer.area.height).map(|y| {
-            let line: String = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
-            line.trim_end().to_owned() + "\n"
-        });
-        lines.collect()
-    }
+fn with_falcon(size: (u16, u16)) -> Harness {
+    at_worklist(size, vec![summary("c-1", "amber falcon", "Cyst?")])
 }
 
-fn summary(id: &str, spoken: &str, question: &str) -> CaseSummary {
-    CaseSummary {
-        id: id.into(),
-        spoken: spoken.into(),
-        question: question.into(),
-        urgency: "routine".into(),
-        status: "open".into(),
-        role: "owner".into(),
-        standing: "accepted".into(),
-        due: None,
-        members: 2,
-        opinions: 0,
-        messages: 0,
-        chunks_have: 10,
-        chunks_total: 10,
-        not_sent: false,
-        people: vec!["Dr. Ben Okafor".into()],
-        unread: 0,
-        patient: None,
-    }
+/// An app in the first case of its worklist.
+fn in_case(size: (u16, u16)) -> Harness {
+    let mut app = with_falcon(size);
+    app.enter().answer(Ok(Reply::Case(Box::new(case("c-1", "amber falcon")))));
+    app
 }
 
 fn case(id: &str, spoken: &str) -> CaseView {
@@ -163,181 +67,161 @@ fn case(id: &str, spoken: &str) -> CaseView {
 
 #[test]
 fn a_new_home_begins_with_who_she_is() {
-    let mut played = Played::new(80, 24);
-    played.answer_status(false, true);
-    assert!(played.screen().contains("Welcome to Overread"), "{}", played.screen());
-    assert!(played.screen().contains("not for primary diagnosis"));
+    let mut app = Harness::new((80, 24), |request| {
+        let status = Status {
+            initialised: false,
+            locked: true,
+            running: true,
+            identity: None,
+            name: None,
+            site: None,
+            recovery_confirmed: None,
+        };
+        matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
+    });
+    assert!(app.shows("Welcome to Overread") && app.shows("not for primary diagnosis"), "{}", app.screen());
     for text in ["Dr. Anna Weiss", "City Hospital", "", "correct horse", "correct house"] {
-        played.types(text);
-        played.press_code(KeyCode::Enter);
+        app.keys(text).enter();
     }
-    assert!(played.screen().contains("The two passphrases differ."), "{}", played.screen());
-    assert!(!played.screen().contains("correct"), "a passphrase is never shown");
-    played.press(Chord::control('u'));
-    played.types("correct horse");
-    played.press_code(KeyCode::Enter);
-    assert!(played.asked(|request| matches!(request, Request::Init { name, .. } if name == "Dr. Anna Weiss")));
+    assert!(app.shows("The two passphrases differ."), "{}", app.screen());
+    assert!(!app.shows("correct"), "a passphrase is never shown");
+    app.control('u').keys("correct horse").enter();
+    assert!(matches!(app.asked.last(), Some(Request::Init { name, .. }) if name == "Dr. Anna Weiss"));
 }
 
 #[test]
 fn a_locked_screen_shows_nobody_and_opens_with_the_passphrase() {
-    let mut played = Played::at_worklist(80, 24, vec![summary("c-1", "amber falcon", "Cyst?")]);
-    assert!(played.screen().contains("amber falcon"), "{}", played.screen());
-    played.press(Chord::control('l'));
-    assert!(played.asked(|request| matches!(request, Request::Lock)));
-    let locked = played.screen();
+    let mut app = with_falcon((80, 24));
+    assert!(app.shows("amber falcon") && app.shows("Dr. Anna Weber"), "{}", app.screen());
+    app.control('l');
+    assert!(matches!(app.asked.last(), Some(Request::Lock)));
+    let locked = app.screen();
     assert!(
-        locked.contains("Overread is locked") && !locked.contains("amber") && !locked.contains("Weiss"),
+        locked.contains("Overread is locked") && !locked.contains("amber") && !locked.contains("Weber"),
         "{locked}"
     );
-    played.types("wrong one");
-    played.press_code(KeyCode::Enter);
-    assert!(!played.screen().contains("wrong one"));
-    let wrong = Failure::new(FailureCode::WrongPassphrase, "This is not the passphrase.");
-    // The list that was asked for before locking is still open; the newest is the one that opens.
-    played.wishes.retain(|wish| matches!(wish, Wish::Ask { passphrase: Some(_), .. }));
-    played.answer(|request| matches!(request, Request::CaseList), Err(wrong));
-    assert!(played.screen().contains("This is not the passphrase."), "{}", played.screen());
+    app.script(|request| {
+        let wrong = Failure::new(FailureCode::WrongPassphrase, "This is not the passphrase.");
+        matches!(request, Request::CaseList).then_some(Err(wrong))
+    });
+    app.keys("wrong one");
+    assert!(!app.shows("wrong one"));
+    app.enter();
+    assert!(app.shows("This is not the passphrase.") && !app.shows("wrong one"), "{}", app.screen());
 }
 
 #[test]
 fn it_locks_by_itself_and_still_says_that_something_urgent_came() {
-    let mut played = Played::at_worklist(80, 24, Vec::new());
-    played.pass(59_000);
-    assert!(!played.screen().contains("locked"));
-    played.press_code(KeyCode::Down);
-    played.pass(59_000);
-    assert!(!played.screen().contains("is locked"), "a key counts");
-    played.pass(1_000);
-    assert!(played.screen().contains("is locked"), "{}", played.screen());
-    played.take(Message::Followed(Event::Notice { text: "STAT from a verified colleague".into() }));
-    assert!(played.screen().contains("STAT from a verified colleague"));
-    assert!(played.wishes.iter().any(|wish| matches!(wish, Wish::Bell)));
+    let mut app = at_worklist((80, 24), Vec::new());
+    app.pass(899_000);
+    assert!(!app.shows("locked"));
+    app.key(KeyCode::Down).pass(899_000);
+    assert!(!app.shows("is locked"), "a key counts");
+    app.pass(1_000);
+    assert!(app.shows("is locked"), "{}", app.screen());
+    app.followed(Event::Notice { text: "STAT from a verified colleague".into() });
+    assert!(app.shows("STAT from a verified colleague"));
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Bell)));
 }
 
 #[test]
 fn an_answer_from_before_locking_is_dropped() {
-    let mut played = Played::at_worklist(80, 24, vec![summary("c-1", "amber falcon", "Cyst?")]);
-    played.press(Chord::key('r'));
-    played.press(Chord::control('l'));
+    let mut app = Harness::new((80, 24), |_| None);
     let cases = vec![summary("c-1", "amber falcon", "Cyst?")];
-    played.answer(|request| matches!(request, Request::CaseList), Ok(Reply::Cases { cases }));
-    assert!(!played.screen().contains("amber"), "{}", played.screen());
+    app.script = Box::new(|_| None);
+    app.keys("r");
+    let waiting = app.take_waiting();
+    app.control('l');
+    let (ticket, _) = waiting.into_iter().find(|(_, request)| matches!(request, Request::CaseList)).unwrap();
+    app.reply(ticket, Reply::Cases { cases });
+    assert!(app.shows("is locked") && !app.shows("amber"), "{}", app.screen());
 }
 
 #[test]
 fn an_empty_worklist_says_what_to_do_first() {
-    let mut played = Played::at_worklist(80, 24, Vec::new());
-    played.answer(|request| matches!(request, Request::CardList), Ok(Reply::Cards { cards: Vec::new() }));
-    let screen = played.screen();
-    assert!(screen.contains("No case yet.") && screen.contains("pair with a colleague"), "{screen}");
+    let app = at_worklist((80, 24), Vec::new());
+    assert!(app.shows("No case yet.") && app.shows("pair with a colleague"), "{}", app.screen());
 }
 
 #[test]
 fn the_worklist_shows_what_matters_at_both_sizes() {
-    for (columns, rows) in [(80, 24), (200, 60)] {
+    for (columns, rows) in SIZES {
         let urgent = CaseSummary {
             urgency: "stat".into(),
             not_sent: true,
             unread: 1,
             chunks_have: 3,
-            due: Some("2027-01-15T09:30:00Z".into()),
+            due: Some("2026-11-24T11:30:00Z".into()),
             patient: Some("DOE^JANE".into()),
             ..summary("c-1", "amber falcon", "Is the lesion in segment 7 new?")
         };
-        let mut played = Played::at_worklist(columns, rows, vec![urgent, summary("c-2", "blue heron", "Cyst?")]);
-        let screen = played.screen();
+        let mut app = at_worklist((columns, rows), vec![urgent, summary("c-2", "blue heron", "Cyst?")]);
+        let screen = app.screen();
         for text in ["STAT", "amber falcon", "segment 7", "NOT SENT", "1 new", "30%", "blue heron", "1h30", "open"] {
             assert!(screen.contains(text), "{text} at {columns}x{rows}:\n{screen}");
         }
-        played.press(Chord::key('/'));
-        played.types("heron");
-        let screen = played.screen();
-        assert!(screen.contains("blue heron") && !screen.contains("amber falcon"), "{screen}");
-        played.press_code(KeyCode::Esc);
-        assert!(played.screen().contains("amber falcon"));
+        app.keys("/heron");
+        assert!(app.shows("blue heron") && !app.shows("amber falcon"), "{}", app.screen());
+        app.key(KeyCode::Esc);
+        assert!(app.shows("amber falcon"));
     }
 }
 
 #[test]
 fn deleting_a_case_asks_first() {
-    let mut played = Played::at_worklist(80, 24, vec![summary("c-1", "amber falcon", "Cyst?")]);
-    played.press_code(KeyCode::Delete);
-    assert!(played.screen().contains("Delete this case here?"), "{}", played.screen());
-    played.press_code(KeyCode::Enter);
-    played.press(Chord::key('n'));
-    assert!(!played.asked(|request| matches!(request, Request::CasePurge { .. })));
-    played.press_code(KeyCode::Delete);
-    played.press(Chord::key('y'));
-    assert!(played.asked(|request| matches!(request, Request::CasePurge { case } if case == "c-1")));
+    let mut app = with_falcon((80, 24));
+    app.key(KeyCode::Delete);
+    assert!(app.shows("Delete this case here?"), "{}", app.screen());
+    app.enter().keys("n");
+    assert!(!app.asked.iter().any(|request| matches!(request, Request::CasePurge { .. })));
+    app.key(KeyCode::Delete).keys("y");
+    assert!(matches!(app.asked.last(), Some(Request::CasePurge { case }) if case == "c-1"));
 }
 
 #[test]
 fn a_case_opens_and_shows_words_of_colleagues_without_what_a_terminal_obeys() {
-    for (columns, rows) in [(80, 24), (200, 60)] {
-        let mut played = Played::at_worklist(columns, rows, vec![summary("c-1", "amber falcon", "Cyst?")]);
-        played.wishes.clear();
-        played.press_code(KeyCode::Enter);
-        let view = Reply::Case(Box::new(case("c-1", "amber falcon")));
-        played.answer(|request| matches!(request, Request::CaseShow { .. }), Ok(view));
-        let screen = played.screen();
-        assert!(screen.contains("Metastasis or cyst?") && screen.contains("Colon carcinoma"), "{screen}");
-        played.press_code(KeyCode::Tab);
-        played.press_code(KeyCode::Tab);
-        let screen = played.screen();
-        assert!(screen.contains("an older CT?") && !screen.contains('\u{1b}'), "{screen}");
+    for size in SIZES {
+        let mut app = in_case(size);
+        assert!(app.shows("Metastasis or cyst?") && app.shows("Colon carcinoma"), "{}", app.screen());
+        app.key(KeyCode::Tab).key(KeyCode::Tab);
+        assert!(app.shows("an older CT?") && !app.shows("\u{1b}"), "{}", app.screen());
     }
 }
 
 #[test]
 fn text_that_may_name_the_patient_is_sent_only_after_a_look() {
-    let mut played = Played::at_worklist(80, 24, vec![summary("c-1", "amber falcon", "Cyst?")]);
-    played.wishes.clear();
-    played.press_code(KeyCode::Enter);
-    let view = Reply::Case(Box::new(case("c-1", "amber falcon")));
-    played.answer(|request| matches!(request, Request::CaseShow { .. }), Ok(view));
-    played.press(Chord::key('s'));
-    played.types("Jane is back");
-    played.press_code(KeyCode::Enter);
+    let mut app = in_case((80, 24));
+    app.keys("sJane is back").enter();
+    assert!(matches!(app.asked.last(), Some(Request::Say { text_checked: false, .. })));
     let hit = Failure::new(FailureCode::TextCheck, "The text may name the patient.")
         .detail("hits", vec!["\"Jane\": the patient's name".into()]);
-    played.answer(|request| matches!(request, Request::Say { text_checked: false, .. }), Err(hit));
-    let screen = played.screen();
-    assert!(screen.contains("\"Jane\": the patient's name"), "{screen}");
-    assert!(!played.asked(|request| matches!(request, Request::Say { .. })));
-    played.press(Chord::key('y'));
-    assert!(played.asked(|request| {
-        matches!(request, Request::Say { text, text_checked: true, .. } if text == "Jane is back")
-    }));
+    app.answer(Err(hit));
+    assert!(app.shows("\"Jane\": the patient's name"), "{}", app.screen());
+    assert!(!app.asked.iter().any(|request| matches!(request, Request::Say { text_checked: true, .. })));
+    app.keys("y");
+    assert!(matches!(app.asked.last(), Some(Request::Say { text, text_checked: true, .. }) if text == "Jane is back"));
 }
 
 #[test]
 fn help_and_palette_come_from_the_keys_of_the_screen() {
-    let mut played = Played::at_worklist(80, 24, Vec::new());
-    played.press(Chord::key('?'));
-    let help = played.screen();
+    let mut app = at_worklist((80, 24), Vec::new());
+    let help = app.keys("?").screen();
     for binding in keys::bindings(Place::Worklist) {
         assert!(help.contains(binding.words), "{} is not in\n{help}", binding.words);
     }
-    played.press_code(KeyCode::Esc);
-    played.press(Chord::key(':'));
-    played.types("quit");
-    played.press_code(KeyCode::Enter);
-    assert!(played.app.is_quitting());
+    app.key(KeyCode::Esc).keys(":quit").enter();
+    assert!(app.is_quitting());
 }
 
 #[test]
 fn no_size_of_the_terminal_breaks_a_screen() {
-    let mut played = Played::at_worklist(80, 24, vec![summary("c-1", "amber falcon", "Cyst?")]);
+    let mut app = with_falcon((80, 24));
     for (columns, rows) in [(1, 1), (2, 3), (10, 4), (39, 11), (500, 3), (3, 200)] {
-        played.take(Message::Resized { columns, rows });
-        for chord in [Chord::key('?'), Chord::plain(KeyCode::Esc), Chord::key(':'), Chord::plain(KeyCode::Esc)] {
-            played.press(chord);
-            played.screen();
+        app.message(Message::Resized { columns, rows });
+        for code in [KeyCode::Char('?'), KeyCode::Esc, KeyCode::Char(':'), KeyCode::Esc, KeyCode::Delete] {
+            app.key(code).screen();
         }
-        played.press_code(KeyCode::Delete);
-        played.screen();
-        played.press(Chord::key('n'));
+        app.keys("n");
     }
 }
 

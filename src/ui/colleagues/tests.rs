@@ -3,9 +3,7 @@
 use crossterm::event::KeyCode;
 
 use crate::node::api::{CardView, Failure, FailureCode, PeerView, Reply, Request, SkippedFile};
-use crate::ui::app::harness::{Harness, card};
-
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
+use crate::ui::app::harness::{Harness, SIZES, card};
 
 fn words() -> Vec<String> {
     ["crane", "velvet", "honey", "umbrella", "lake", "zoo"].map(str::to_owned).to_vec()

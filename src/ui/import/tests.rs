@@ -8,8 +8,9 @@ use super::*;
 use crate::node::api::{
     Failure, ImportedStudy, LeftOut, PlanAttribute, PlanPatient, PlanView, SkippedFile, StudyPatient,
 };
+use crate::ui::app::harness::Harness;
 use crate::ui::files::{Entry, Kind};
-use crate::ui::stage::Stage;
+use crate::ui::message::Message;
 
 fn entry(name: &str, kind: Kind, bytes: u64) -> Entry {
     Entry { name: name.into(), kind, bytes }
@@ -117,50 +118,50 @@ fn import_of(request: &Request) -> ImportRequest {
 }
 
 /// An import at its first folder.
-fn at_disc() -> Stage<Import> {
-    let mut stage = Stage::new(Import::default());
-    assert_eq!(stage.list(disc), 1);
-    stage
+fn at_disc() -> Harness {
+    let mut app = Harness::of(Import::default());
+    assert_eq!(app.list(disc), 1);
+    app
 }
 
 /// Enter until the overview has been read to its end, and once more.
-fn take_in(stage: &mut Stage<Import>) -> (Ticket, ImportRequest) {
+fn take_in(app: &mut Harness) -> (Ticket, ImportRequest) {
     for _ in 0..5 {
-        stage.code(KeyCode::Enter);
-        if let Some((ticket, request)) = stage.asked().pop() {
+        app.key(KeyCode::Enter);
+        if let Some((ticket, request)) = app.take_waiting().pop() {
             return (ticket, import_of(&request));
         }
     }
-    panic!("nothing is taken in: {}", stage.said());
+    panic!("nothing is taken in: {}", app.said());
 }
 
 /// An import whose plan is on the screen.
-fn at_plan() -> Stage<Import> {
-    let mut stage = at_disc();
-    stage.keys("f");
-    let (ticket, _) = stage.asked_one();
-    stage.answer(ticket, Reply::Imported(plan()));
-    stage
+fn at_plan() -> Harness {
+    let mut app = at_disc();
+    app.keys("f");
+    let (ticket, _) = app.take_one();
+    app.reply(ticket, Reply::Imported(plan()));
+    app
 }
 
 #[test]
 fn files_are_marked_in_several_folders_and_found_together() {
-    let mut stage = at_disc();
-    stage.check("import/folder");
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Enter);
-    stage.list(disc);
-    stage.code(KeyCode::Down);
-    stage.keys("  ");
-    stage.code(KeyCode::Left);
-    stage.list(disc);
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Down);
-    stage.keys(" ");
-    stage.check("import/marked");
-    stage.keys("f");
-    let request = import_of(&stage.asked_one().1);
+    let mut app = at_disc();
+    app.body_looks_like("import/folder");
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Enter);
+    app.list(disc);
+    app.key(KeyCode::Down);
+    app.keys("  ");
+    app.key(KeyCode::Left);
+    app.list(disc);
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Down);
+    app.keys(" ");
+    app.body_looks_like("import/marked");
+    app.keys("f");
+    let request = import_of(&app.take_one().1);
     let paths = ["/media/disc/CT/IM0001", "/media/disc/CT/IM0002", "/media/disc/old\u{1b}[2J.zip"];
     assert_eq!(request.paths, paths.map(PathBuf::from));
     assert!(request.dry_run && request.keep_words.is_empty() && request.preset.as_deref() == Some("consult"));
@@ -168,77 +169,77 @@ fn files_are_marked_in_several_folders_and_found_together() {
 
 #[test]
 fn without_a_mark_what_the_cursor_is_on_is_taken() {
-    let mut stage = at_disc();
-    stage.keys("f");
-    assert_eq!(import_of(&stage.asked_one().1).paths, [PathBuf::from("/media/disc")]);
-    let mut stage = at_disc();
-    stage.code(KeyCode::Down);
-    stage.keys("f");
-    assert_eq!(import_of(&stage.asked_one().1).paths, [PathBuf::from("/media/disc/CT")]);
+    let mut app = at_disc();
+    app.keys("f");
+    assert_eq!(import_of(&app.take_one().1).paths, [PathBuf::from("/media/disc")]);
+    let mut app = at_disc();
+    app.key(KeyCode::Down);
+    app.keys("f");
+    assert_eq!(import_of(&app.take_one().1).paths, [PathBuf::from("/media/disc/CT")]);
 }
 
 #[test]
 fn the_cursor_comes_back_to_the_folder_that_was_left_and_hidden_files_are_shown_on_demand() {
-    let mut stage = at_disc();
-    stage.code(KeyCode::Backspace);
-    stage.list(disc);
-    assert_eq!(stage.screen.browser.wanted(), [PathBuf::from("/media/disc")]);
-    let mut stage = at_disc();
-    assert_eq!(stage.screen.browser.rows(), 7);
-    stage.keys(".");
-    assert_eq!(stage.screen.browser.rows(), 8);
+    let mut app = at_disc();
+    app.key(KeyCode::Backspace);
+    app.list(disc);
+    assert_eq!(app.top::<Import>().browser.wanted(), [PathBuf::from("/media/disc")]);
+    let mut app = at_disc();
+    assert_eq!(app.top::<Import>().browser.rows(), 7);
+    app.keys(".");
+    assert_eq!(app.top::<Import>().browser.rows(), 8);
 }
 
 #[test]
 fn a_typed_path_completes_itself_and_opens() {
-    let mut stage = at_disc();
-    stage.keys("/");
-    assert!(stage.screen.typing());
-    stage.keys("C");
-    stage.code(KeyCode::Tab);
-    assert_eq!(stage.list(disc), 1);
-    assert_eq!(stage.screen.browser.path().text(), "/media/disc/CT");
-    stage.keys("O");
-    stage.code(KeyCode::Tab);
-    stage.list(disc);
-    assert_eq!(stage.screen.browser.path().text(), "/media/disc/CTOLD/");
-    stage.check("import/typing");
-    stage.code(KeyCode::Enter);
-    stage.list(disc);
-    assert!(stage.screen.typing() && stage.drawn(80, 24).contains("There is no /media/disc/CTOLD"));
-    stage.code(KeyCode::Esc);
-    assert!(!stage.screen.typing());
+    let mut app = at_disc();
+    app.keys("/");
+    assert!(app.top::<Import>().typing());
+    app.keys("C");
+    app.key(KeyCode::Tab);
+    assert_eq!(app.list(disc), 1);
+    assert_eq!(app.top::<Import>().browser.path().text(), "/media/disc/CT");
+    app.keys("O");
+    app.key(KeyCode::Tab);
+    app.list(disc);
+    assert_eq!(app.top::<Import>().browser.path().text(), "/media/disc/CTOLD/");
+    app.body_looks_like("import/typing");
+    app.key(KeyCode::Enter);
+    app.list(disc);
+    assert!(app.top::<Import>().typing() && app.body((80, 24)).contains("There is no /media/disc/CTOLD"));
+    app.key(KeyCode::Esc);
+    assert!(!app.top::<Import>().typing());
 }
 
 #[test]
 fn a_folder_that_nobody_waits_for_any_more_is_dropped() {
-    let mut stage = at_disc();
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Enter);
-    let late = std::mem::take(&mut stage.wishes);
-    stage.code(KeyCode::Left);
-    stage.list(disc);
-    assert_eq!(stage.screen.browser.folder(), Some(Path::new("/media")));
-    stage.wishes = late;
-    stage.list(disc);
-    assert_eq!(stage.screen.browser.folder(), Some(Path::new("/media")));
+    let mut app = at_disc();
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Enter);
+    let late = std::mem::take(&mut app.wished);
+    app.key(KeyCode::Left);
+    app.list(disc);
+    assert_eq!(app.top::<Import>().browser.folder(), Some(Path::new("/media")));
+    app.wished = late;
+    app.list(disc);
+    assert_eq!(app.top::<Import>().browser.folder(), Some(Path::new("/media")));
 }
 
 #[test]
 fn a_completion_of_what_was_typed_over_meanwhile_changes_nothing() {
-    let mut stage = at_disc();
-    stage.keys("/C");
-    stage.code(KeyCode::Tab);
-    stage.keys("x");
-    stage.list(disc);
-    assert_eq!(stage.screen.browser.path().text(), "/media/disc/Cx");
+    let mut app = at_disc();
+    app.keys("/C");
+    app.key(KeyCode::Tab);
+    app.keys("x");
+    app.list(disc);
+    assert_eq!(app.top::<Import>().browser.path().text(), "/media/disc/Cx");
 }
 
 #[test]
 fn finding_studies_can_be_stopped_and_its_late_answer_is_dropped() {
-    let mut stage = at_disc();
-    stage.keys("f");
-    let (ticket, _) = stage.asked_one();
+    let mut app = at_disc();
+    app.keys("f");
+    let (ticket, _) = app.take_one();
     let progress = Progress {
         stage: "plan".into(),
         done: 32_000_000,
@@ -247,19 +248,19 @@ fn finding_studies_can_be_stopped_and_its_late_answer_is_dropped() {
         bytes_per_second: Some(200_000_000),
         seconds_left: Some(1),
     };
-    stage.happens(ticket, &Event::Progress(progress));
-    stage.check("import/finding");
-    stage.code(KeyCode::Esc);
-    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Cancel { ticket: of } if *of == ticket)));
-    stage.answer(ticket, Reply::Imported(plan()));
-    assert!(matches!(stage.screen.step, Step::Choose));
+    app.message(Message::OnTheWay { ticket, event: Event::Progress(progress) });
+    app.body_looks_like("import/finding");
+    app.key(KeyCode::Esc);
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Cancel { ticket: of } if *of == ticket)));
+    app.reply(ticket, Reply::Imported(plan()));
+    assert!(matches!(app.top::<Import>().step, Step::Choose));
 }
 
 #[test]
 fn the_plan_says_all_of_it_before_anything_is_stored() {
-    let mut stage = at_plan();
-    stage.check("import/plan-overview");
-    let seen = stage.drawn(200, 60);
+    let mut app = at_plan();
+    app.body_looks_like("import/plan-overview");
+    let seen = app.body((200, 60));
     for words in [
         "Farnsbarns, Quintessa (MRN-4711), born 1939-07-18",
         "examined 2031-02-17, accession ACC99182",
@@ -272,117 +273,117 @@ fn the_plan_says_all_of_it_before_anything_is_stored() {
     ] {
         assert!(seen.contains(words), "{words}\n{seen}");
     }
-    stage.code(KeyCode::Tab);
-    stage.code(KeyCode::PageDown);
-    stage.check("import/plan-headers");
-    stage.keys("o");
-    assert!(stage.drawn(80, 24).contains("action ↓"));
-    stage.code(KeyCode::Tab);
-    stage.check("import/plan-words");
-    stage.code(KeyCode::Tab);
-    stage.check("import/plan-files");
-    assert!(stage.asked().is_empty());
+    app.key(KeyCode::Tab);
+    app.key(KeyCode::PageDown);
+    app.body_looks_like("import/plan-headers");
+    app.keys("o");
+    assert!(app.body((80, 24)).contains("action ↓"));
+    app.key(KeyCode::Tab);
+    app.body_looks_like("import/plan-words");
+    app.key(KeyCode::Tab);
+    app.body_looks_like("import/plan-files");
+    assert!(app.take_waiting().is_empty());
 }
 
 #[test]
 fn a_kept_word_makes_the_plan_anew_and_nothing_is_taken_in_before_it_is_here() {
-    let mut stage = at_plan();
-    stage.code(KeyCode::Tab);
-    stage.code(KeyCode::Tab);
-    stage.code(KeyCode::Down);
-    stage.keys(" ");
-    stage.code(KeyCode::Enter);
-    assert!(stage.asked().is_empty() && stage.said().contains("being made anew"));
-    stage.wait(300);
-    assert!(stage.asked().is_empty(), "several words may be chosen at once");
-    stage.wait(500);
-    let (ticket, request) = stage.asked_one();
+    let mut app = at_plan();
+    app.key(KeyCode::Tab);
+    app.key(KeyCode::Tab);
+    app.key(KeyCode::Down);
+    app.keys(" ");
+    app.key(KeyCode::Enter);
+    assert!(app.take_waiting().is_empty() && app.said().contains("being made anew"));
+    app.pass(300);
+    assert!(app.take_waiting().is_empty(), "several words may be chosen at once");
+    app.pass(500);
+    let (ticket, request) = app.take_one();
     let request = import_of(&request);
     assert!(request.dry_run);
     assert_eq!(request.keep_words, ["Xanthe"]);
-    stage.check("import/plan-anew");
-    stage.code(KeyCode::Enter);
-    assert!(stage.asked().is_empty());
+    app.body_looks_like("import/plan-anew");
+    app.key(KeyCode::Enter);
+    assert!(app.take_waiting().is_empty());
     let mut anew = plan();
     anew.plan.as_mut().unwrap().dropped_text.retain(|word| word != "Xanthe");
     anew.plan.as_mut().unwrap().kept_text[0] = "CT Chest Xanthe".into();
-    stage.answer(ticket, Reply::Imported(anew));
-    stage.check("import/plan-word-kept");
-    let (_, request) = take_in(&mut stage);
+    app.reply(ticket, Reply::Imported(anew));
+    app.body_looks_like("import/plan-word-kept");
+    let (_, request) = take_in(&mut app);
     assert!(!request.dry_run);
     assert_eq!(request.keep_words, ["Xanthe"]);
 }
 
 #[test]
 fn what_was_not_read_to_its_end_is_not_taken_in() {
-    let mut stage = at_plan();
-    stage.code(KeyCode::Tab);
-    stage.code(KeyCode::End);
-    stage.code(KeyCode::Enter);
-    assert!(stage.asked().is_empty(), "the end of another page is not the end of the overview");
-    stage.code(KeyCode::Enter);
-    assert!(stage.asked().is_empty() && stage.said().starts_with("Read on"));
-    stage.check("import/plan-read-on");
-    stage.code(KeyCode::End);
-    stage.code(KeyCode::Home);
-    stage.code(KeyCode::Enter);
-    assert!(!import_of(&stage.asked_one().1).dry_run);
+    let mut app = at_plan();
+    app.key(KeyCode::Tab);
+    app.key(KeyCode::End);
+    app.key(KeyCode::Enter);
+    assert!(app.take_waiting().is_empty(), "the end of another page is not the end of the overview");
+    app.key(KeyCode::Enter);
+    assert!(app.take_waiting().is_empty() && app.said().starts_with("Read on"));
+    app.body_looks_like("import/plan-read-on");
+    app.key(KeyCode::End);
+    app.key(KeyCode::Home);
+    app.key(KeyCode::Enter);
+    assert!(!import_of(&app.take_one().1).dry_run);
 }
 
 #[test]
 fn another_change_ends_the_plan_under_way() {
-    let mut stage = at_plan();
-    stage.keys("p");
-    stage.wait(800);
-    let (first, request) = stage.asked_one();
+    let mut app = at_plan();
+    app.keys("p");
+    app.pass(800);
+    let (first, request) = app.take_one();
     assert_eq!(import_of(&request).preset.as_deref(), Some("basic"));
-    stage.keys("p");
-    stage.wait(800);
-    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Cancel { ticket } if *ticket == first)));
-    let (second, _) = stage.asked_one();
-    stage.answer(first, Reply::Imported(ImportReport::default()));
-    assert!(stage.screen.is_stale(), "the answer to the first is dropped");
-    stage.answer(second, Reply::Imported(plan()));
-    assert!(!stage.screen.is_stale());
+    app.keys("p");
+    app.pass(800);
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Cancel { ticket } if *ticket == first)));
+    let (second, _) = app.take_one();
+    app.reply(first, Reply::Imported(ImportReport::default()));
+    assert!(app.top::<Import>().is_stale(), "the answer to the first is dropped");
+    app.reply(second, Reply::Imported(plan()));
+    assert!(!app.top::<Import>().is_stale());
 }
 
 #[test]
 fn a_preset_file_is_the_one_under_the_cursor() {
-    let mut stage = at_disc();
-    stage.keys("p");
-    stage.code(KeyCode::End);
-    stage.code(KeyCode::Up);
-    stage.keys("p");
-    assert_eq!(stage.screen.preset, Preset::File("/media/disc/own.toml".into()));
-    stage.keys("p");
-    assert_eq!(stage.screen.preset, Preset::Consult);
+    let mut app = at_disc();
+    app.keys("p");
+    app.key(KeyCode::End);
+    app.key(KeyCode::Up);
+    app.keys("p");
+    assert_eq!(app.top::<Import>().preset, Preset::File("/media/disc/own.toml".into()));
+    app.keys("p");
+    assert_eq!(app.top::<Import>().preset, Preset::Consult);
 }
 
 #[test]
 fn the_same_patient_is_chosen_from_those_here_and_confirmed_with_the_name() {
-    let mut stage = at_plan();
-    stage.keys("s");
-    let (ticket, request) = stage.asked_one();
+    let mut app = at_plan();
+    app.keys("s");
+    let (ticket, request) = app.take_one();
     assert!(matches!(request, Request::StudyPatients));
     let held = PlanPatient { patient_id: "OLD-1".into(), study_date: "20290101".into(), ..patient() };
-    stage.answer(ticket, Reply::Patients { patients: vec![StudyPatient { study: "s-held".into(), patient: held }] });
-    stage.check("import/same-patient");
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Enter);
-    assert!(stage.asks().contains("Farnsbarns, Quintessa (OLD-1), born 1939-07-18"), "{}", stage.asks());
-    stage.check("import/same-patient-question");
-    stage.keys("n");
-    assert!(stage.screen.same_patient.is_none());
-    stage.code(KeyCode::Enter);
-    stage.keys("y");
-    stage.wait(800);
-    assert_eq!(import_of(&stage.asked_one().1).same_patient.as_deref(), Some("s-held"));
+    app.reply(ticket, Reply::Patients { patients: vec![StudyPatient { study: "s-held".into(), patient: held }] });
+    app.body_looks_like("import/same-patient");
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Enter);
+    assert!(app.asks().contains("Farnsbarns, Quintessa (OLD-1), born 1939-07-18"), "{}", app.asks());
+    app.body_looks_like("import/same-patient-question");
+    app.keys("n");
+    assert!(app.top::<Import>().same_patient.is_none());
+    app.key(KeyCode::Enter);
+    app.keys("y");
+    app.pass(800);
+    assert_eq!(import_of(&app.take_one().1).same_patient.as_deref(), Some("s-held"));
 }
 
 #[test]
 fn an_import_shows_its_rate_and_ends_in_a_report() {
-    let mut stage = at_plan();
-    let (ticket, request) = take_in(&mut stage);
+    let mut app = at_plan();
+    let (ticket, request) = take_in(&mut app);
     assert!(!request.dry_run);
     let progress = Progress {
         stage: "import".into(),
@@ -392,80 +393,82 @@ fn an_import_shows_its_rate_and_ends_in_a_report() {
         bytes_per_second: Some(210_000_000),
         seconds_left: Some(65),
     };
-    stage.happens(ticket, &Event::Progress(progress));
-    stage.check("import/taking-in");
-    stage.answer(ticket, Reply::Imported(report()));
-    stage.check("import/report");
-    stage.keys("v");
-    assert!(matches!(&stage.go[..], [Go::Over(review)] if review.place() == Place::StudyReview));
-    stage.go.clear();
-    stage.keys("n");
-    assert!(matches!(&stage.go[..], [Go::Back, Go::Over(form)] if form.place() == Place::CaseNew));
+    app.message(Message::OnTheWay { ticket, event: Event::Progress(progress) });
+    app.body_looks_like("import/taking-in");
+    app.reply(ticket, Reply::Imported(report()));
+    app.body_looks_like("import/report");
+    app.keys("v");
+    assert_eq!(app.place(), Place::StudyReview);
+    app.back_to::<Import>();
+    app.keys("n");
+    assert!(app.place() == Place::CaseNew && !app.back_to::<Import>());
 }
 
 #[test]
 fn an_import_can_be_stopped_and_says_what_that_means() {
-    let mut stage = at_plan();
-    let (ticket, _) = take_in(&mut stage);
-    stage.code(KeyCode::Esc);
-    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Cancel { ticket: of } if *of == ticket)));
-    assert!(stage.said().contains("import again"), "{}", stage.said());
+    let mut app = at_plan();
+    let (ticket, _) = take_in(&mut app);
+    app.key(KeyCode::Esc);
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Cancel { ticket: of } if *of == ticket)));
+    assert!(app.said().contains("import again"), "{}", app.said());
 }
 
 #[test]
 fn a_folder_without_dicom_says_why_file_by_file() {
-    let mut stage = at_disc();
-    stage.keys("f");
-    let (ticket, _) = stage.asked_one();
+    let mut app = at_disc();
+    app.keys("f");
+    let (ticket, _) = app.take_one();
     let failure = Failure::new(FailureCode::NotFound, "None of the 2 files under the path is a DICOM image.")
         .hint("Name the folder.")
         .detail("skipped", vec!["/a/x\u{1b}[31m.txt: not a DICOM file".into(), "/a/y: empty".into()]);
-    stage.fail(ticket, failure);
-    assert!(stage.said().starts_with("None of the 2 files"));
-    stage.check("import/nothing-found");
+    app.fail(ticket, failure);
+    assert!(app.said().starts_with("None of the 2 files"));
+    app.body_looks_like("import/nothing-found");
 }
 
 #[test]
 fn many_patients_in_one_plan_are_said_loudly() {
-    let mut stage = at_disc();
-    stage.keys("f");
-    let (ticket, _) = stage.asked_one();
+    let mut app = at_disc();
+    app.keys("f");
+    let (ticket, _) = app.take_one();
     let mut two = plan();
     let stranger = PlanPatient { name: "Else^Somebody\u{1b}[2J".into(), patient_id: "2".into(), ..patient() };
     two.plan.as_mut().unwrap().patients.push(stranger);
-    stage.answer(ticket, Reply::Imported(two));
-    let seen = stage.drawn(80, 24);
+    app.reply(ticket, Reply::Imported(two));
+    let seen = app.body((80, 24));
     assert!(seen.contains("examinations of 2 patients") && seen.contains("Else, Somebody[2J"), "{seen}");
 }
 
 proptest::proptest! {
     #[test]
     fn no_sequence_of_keys_breaks_an_import(keys in proptest::collection::vec(0_u8..128, 0..80), width in 1_u16..120) {
-        let mut stage = at_disc();
+        let mut app = at_disc();
         for key in keys {
-            stage.any_key(key);
-            stage.list(disc);
-            stage.wait(300);
-            for (ticket, request) in stage.asked() {
+            app.any_key(key);
+            if !app.back_to::<Import>() {
+                break;
+            }
+            app.list(disc);
+            app.pass(300);
+            for (ticket, request) in app.take_waiting() {
                 match request {
-                    Request::Import(request) if request.dry_run => stage.answer(ticket, Reply::Imported(plan())),
-                    Request::Import(_) => stage.answer(ticket, Reply::Imported(report())),
-                    _ => stage.answer(ticket, Reply::Patients { patients: Vec::new() }),
+                    Request::Import(request) if request.dry_run => app.reply(ticket, Reply::Imported(plan())),
+                    Request::Import(_) => app.reply(ticket, Reply::Imported(report())),
+                    _ => app.reply(ticket, Reply::Patients { patients: Vec::new() }),
                 }
             }
-            stage.go.clear();
         }
-        stage.drawn(width, 3 + width / 3);
+        app.body((width, 3 + width / 3));
     }
 }
 
 #[test]
 fn no_size_of_a_terminal_breaks_a_screen() {
-    let mut stages = vec![at_disc(), at_plan()];
-    stages[1].keys("s");
-    for stage in &stages {
+    let mut apps = vec![at_disc(), at_plan()];
+    apps[1].keys("s");
+    for app in &apps {
         for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
-            stage.drawn(width, height);
+            app.body((width, height));
         }
     }
 }

@@ -3,9 +3,7 @@
 use crossterm::event::KeyCode;
 
 use crate::node::api::{Event, Reply, Request};
-use crate::ui::app::harness::Harness;
-
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
+use crate::ui::app::harness::{Harness, SIZES, summary};
 
 fn happened(what: &str, case: Option<&str>, who: Option<&str>) -> Event {
     Event::Happened { what: what.into(), case: case.map(str::to_owned), who: who.map(str::to_owned) }
@@ -54,8 +52,7 @@ fn a_line_about_a_case_that_is_here_opens_it() {
     let mut app = busy((80, 24));
     app.script(|request| match request {
         Request::CaseList => {
-            let mut case = crate::ui::recovery::tests::case(false);
-            case.id = "c-k3vq7m2x5n4w9p".into();
+            let case = summary("c-k3vq7m2x5n4w9p", "amber falcon", "Is this a bleed?");
             Some(Ok(Reply::Cases { cases: vec![case] }))
         }
         _ => None,

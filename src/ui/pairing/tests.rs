@@ -3,10 +3,8 @@
 use crossterm::event::KeyCode;
 
 use crate::node::api::{Event, Failure, FailureCode, Reply, Request};
-use crate::ui::app::harness::{Harness, card};
+use crate::ui::app::harness::{Harness, SIZES, card};
 use crate::ui::message::Wish;
-
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
 
 fn open(code: &str) -> Event {
     Event::PairingOpen {

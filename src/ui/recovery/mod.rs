@@ -256,4 +256,4 @@ fn written(words: &[String], differed: bool, frame: &mut Frame<'_>, area: Rect, 
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

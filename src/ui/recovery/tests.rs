@@ -8,9 +8,7 @@ use proptest::prelude::*;
 
 use super::{ASKED, HOLD_MS, places};
 use crate::node::api::{CaseSummary, Failure, FailureCode, Reply, Request};
-use crate::ui::app::harness::{Harness, status};
-
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
+use crate::ui::app::harness::{Harness, SIZES, status, summary};
 
 fn words() -> Vec<String> {
     let words = "crane velvet honey umbrella lake zoo mushroom elephant ice zone amber falcon \
@@ -108,25 +106,14 @@ fn escape_from_the_words_shows_the_code_once_more() {
     assert!(!app.shows("umbrella") && app.shows("R your recovery code is not on paper yet"), "{}", app.screen());
 }
 
-pub(in crate::ui) fn case(not_sent: bool) -> CaseSummary {
+fn case(not_sent: bool) -> CaseSummary {
     CaseSummary {
-        id: "c-k3vq".into(),
-        spoken: "amber falcon".into(),
-        question: "Is this a bleed?".into(),
         urgency: "urgent".into(),
-        status: "open".into(),
-        role: "owner".into(),
-        standing: "accepted".into(),
-        due: None,
-        members: 2,
-        opinions: 0,
-        messages: 0,
         chunks_have: 0,
         chunks_total: 0,
         not_sent,
         people: vec!["Jonas Beck".into()],
-        unread: 0,
-        patient: None,
+        ..summary("c-k3vq", "amber falcon", "Is this a bleed?")
     }
 }
 

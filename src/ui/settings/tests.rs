@@ -3,9 +3,7 @@
 use crossterm::event::KeyCode;
 
 use crate::node::api::{Check, Failure, FailureCode, Reply, Request, SettingsView};
-use crate::ui::app::harness::{Harness, status};
-
-const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
+use crate::ui::app::harness::{Harness, SIZES, status};
 
 fn checks() -> Vec<Check> {
     let check = |name: &str, ok, what: &str, hint: Option<&str>| Check {

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::node::api::{Failure, FailureCode, SeriesView, StudyPatient};
-use crate::ui::message::Wish;
-use crate::ui::stage::Stage;
+use crate::ui::app::harness::Harness;
 
 fn study(id: &str, modality: &str, description: &str, left_out: usize) -> StudyView {
     StudyView {
@@ -65,17 +64,17 @@ fn detail(study: StudyView) -> StudyDetail {
 }
 
 /// Answers everything that the list of studies asks.
-fn answer_all(stage: &mut Stage<Studies>) {
+fn answer_all(app: &mut Harness) {
     let (studies, patients) = held();
     for _ in 0..3 {
-        for (ticket, request) in stage.asked() {
+        for (ticket, request) in app.take_waiting() {
             match request {
-                Request::StudyList => stage.answer(ticket, Reply::Studies { studies: studies.clone() }),
-                Request::StudyPatients => stage.answer(ticket, Reply::Patients { patients: patients.clone() }),
+                Request::StudyList => app.reply(ticket, Reply::Studies { studies: studies.clone() }),
+                Request::StudyPatients => app.reply(ticket, Reply::Patients { patients: patients.clone() }),
                 Request::StudyShow { study, identity } => {
                     assert!(!identity);
                     let study = studies.iter().find(|one| one.id == study).unwrap().clone();
-                    stage.answer(ticket, Reply::Study(detail(study)));
+                    app.reply(ticket, Reply::Study(detail(study)));
                 }
                 other => panic!("{other:?}"),
             }
@@ -83,124 +82,131 @@ fn answer_all(stage: &mut Stage<Studies>) {
     }
 }
 
-fn at_list() -> Stage<Studies> {
-    let mut stage = Stage::new(Studies::default());
-    answer_all(&mut stage);
-    stage
+fn at_list() -> Harness {
+    let mut app = Harness::of(Studies::default());
+    answer_all(&mut app);
+    app
 }
 
 #[test]
 fn studies_stand_by_patient_the_latest_first_and_received_ones_last() {
-    let mut stage = at_list();
-    let seen: Vec<String> = stage.screen.seen().iter().map(|study| study.id[2..3].to_owned()).collect();
+    let mut app = at_list();
+    let seen: Vec<String> = app.top::<Studies>().seen().iter().map(|study| study.id[2..3].to_owned()).collect();
     assert_eq!(seen, ["d", "a", "b", "c"]);
-    stage.code(KeyCode::Down);
-    answer_all(&mut stage);
-    stage.check("studies/list");
+    app.key(KeyCode::Down);
+    answer_all(&mut app);
+    app.body_looks_like("studies/list");
 }
 
 #[test]
 fn while_nothing_is_here_it_says_how_to_take_something_in() {
-    let mut stage = Stage::new(Studies::default());
-    stage.check("studies/reading");
-    for (ticket, request) in stage.asked() {
+    let mut app = Harness::of(Studies::default());
+    app.body_looks_like("studies/reading");
+    for (ticket, request) in app.take_waiting() {
         match request {
-            Request::StudyList => stage.answer(ticket, Reply::Studies { studies: Vec::new() }),
-            _ => stage.answer(ticket, Reply::Patients { patients: Vec::new() }),
+            Request::StudyList => app.reply(ticket, Reply::Studies { studies: Vec::new() }),
+            _ => app.reply(ticket, Reply::Patients { patients: Vec::new() }),
         }
     }
-    stage.check("studies/empty");
-    stage.keys("i");
-    assert!(matches!(&stage.go[..], [Go::Over(screen)] if screen.place() == Place::Import));
+    app.body_looks_like("studies/empty");
+    app.keys("i");
+    assert_eq!(app.place(), Place::Import);
 }
 
 #[test]
 fn a_filter_finds_the_real_name() {
-    let mut stage = at_list();
-    stage.keys("/");
-    stage.keys("farns prior");
-    assert_eq!(stage.screen.seen().iter().map(|study| study.id.as_str()).collect::<Vec<_>>(), ["s-bbbbbbbb2222"]);
-    answer_all(&mut stage);
-    stage.check("studies/filter");
-    stage.code(KeyCode::Enter);
-    assert!(!stage.screen.typing());
-    stage.code(KeyCode::Esc);
-    assert!(stage.go.is_empty(), "Esc shows all first");
-    assert_eq!(stage.screen.seen().len(), 4);
+    let mut app = at_list();
+    app.keys("/");
+    app.keys("farns prior");
+    assert_eq!(
+        app.top::<Studies>().seen().iter().map(|study| study.id.as_str()).collect::<Vec<_>>(),
+        ["s-bbbbbbbb2222"]
+    );
+    answer_all(&mut app);
+    app.body_looks_like("studies/filter");
+    app.key(KeyCode::Enter);
+    assert!(!app.top::<Studies>().typing());
+    app.key(KeyCode::Esc);
+    assert_eq!(app.place(), Place::Studies, "Esc shows all first");
+    assert_eq!(app.top::<Studies>().seen().len(), 4);
 }
 
 #[test]
 fn deleting_asks_with_the_patient_and_a_study_in_a_case_stays() {
-    let mut stage = at_list();
-    stage.code(KeyCode::Down);
-    stage.asked();
-    stage.code(KeyCode::Delete);
-    assert!(stage.asks().contains("Farnsbarns, Quintessa"), "{}", stage.asks());
-    stage.check("studies/delete");
-    stage.keys("n");
-    assert!(stage.asked().is_empty());
-    stage.code(KeyCode::Delete);
-    stage.keys("y");
-    let (ticket, request) = stage.asked_one();
+    let mut app = at_list();
+    app.key(KeyCode::Down);
+    app.take_waiting();
+    app.key(KeyCode::Delete);
+    assert!(app.asks().contains("Farnsbarns, Quintessa"), "{}", app.asks());
+    app.body_looks_like("studies/delete");
+    app.keys("n");
+    assert!(app.take_waiting().is_empty());
+    app.key(KeyCode::Delete);
+    app.keys("y");
+    let (ticket, request) = app.take_one();
     assert!(matches!(request, Request::StudyRemove { study } if study == "s-aaaaaaaa1111"));
-    stage.fail(ticket, Failure::new(FailureCode::Unsafe, "The study is in a case.").hint("Withdraw it first."));
-    assert_eq!(stage.said(), "The study is in a case. Withdraw it first.");
+    app.fail(ticket, Failure::new(FailureCode::Unsafe, "The study is in a case.").hint("Withdraw it first."));
+    assert_eq!(app.said(), "The study is in a case. Withdraw it first.");
 
-    answer_all(&mut stage);
-    stage.code(KeyCode::Down);
-    stage.code(KeyCode::Delete);
-    assert!(stage.question.is_none() && stage.said().contains("withdraw it there first"));
+    answer_all(&mut app);
+    app.key(KeyCode::Down);
+    app.key(KeyCode::Delete);
+    assert!(app.asks().is_empty() && app.said().contains("withdraw it there first"));
 }
 
 #[test]
 fn a_study_is_asked_about_only_if_something_of_it_may_be_shared() {
-    let mut stage = at_list();
-    stage.keys("n");
-    assert!(stage.go.is_empty() && stage.said().contains("look first at what was left out"));
-    stage.code(KeyCode::Down);
-    stage.keys("n");
-    assert!(matches!(&stage.go[..], [Go::Over(screen)] if screen.place() == Place::CaseNew));
-    stage.go.clear();
-    stage.code(KeyCode::End);
-    stage.keys("n");
-    stage.keys("v");
-    assert!(stage.go.is_empty(), "a received study belongs to its sender");
+    let mut app = at_list();
+    app.keys("n");
+    assert!(app.place() == Place::Studies && app.said().contains("look first at what was left out"));
+    app.key(KeyCode::Down);
+    app.keys("n");
+    assert_eq!(app.place(), Place::CaseNew);
+    app.back_to::<Studies>();
+    app.key(KeyCode::End);
+    app.keys("n");
+    app.keys("v");
+    assert_eq!(app.place(), Place::Studies, "a received study belongs to its sender");
 }
 
 proptest::proptest! {
     #[test]
     fn no_sequence_of_keys_breaks_the_list(keys in proptest::collection::vec(0_u8..128, 0..60), width in 1_u16..120) {
-        let mut stage = at_list();
+        let mut app = at_list();
         for key in keys {
-            stage.any_key(key);
-            let (removals, others): (Vec<_>, Vec<_>) = std::mem::take(&mut stage.wishes)
-                .into_iter()
-                .partition(|wish| matches!(wish, Wish::Ask { request: Request::StudyRemove { .. }, .. }));
-            stage.wishes = others;
-            for removal in removals {
-                if let Wish::Ask { ticket, .. } = removal {
-                    stage.answer(ticket, Reply::Nothing {});
+            app.any_key(key);
+            let waiting = app.take_waiting();
+            for (ticket, request) in waiting {
+                match request {
+                    Request::StudyRemove { .. } => app.reply(ticket, Reply::Nothing {}),
+                    Request::StudyList | Request::StudyPatients | Request::StudyShow { .. } => {
+                        app.waiting.push((ticket, request));
+                    }
+                    // Of a screen over the list.
+                    _ => {}
                 }
             }
-            answer_all(&mut stage);
-            stage.go.clear();
+            if !app.back_to::<Studies>() {
+                break;
+            }
+            answer_all(&mut app);
         }
-        stage.drawn(width, 3 + width / 3);
+        app.body((width, 3 + width / 3));
     }
 }
 
 #[test]
 fn no_size_of_a_terminal_breaks_the_list() {
     for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
-        at_list().drawn(width, height);
+        at_list().body((width, height));
     }
 }
 
 #[test]
 fn the_worklist_leads_to_studies_to_an_import_and_to_a_new_case() {
     for (key, place) in [("t", Place::Studies), ("i", Place::Import), ("n", Place::CaseNew)] {
-        let mut stage = Stage::new(crate::ui::worklist::Worklist::default());
-        stage.keys(key);
-        assert!(matches!(&stage.go[..], [Go::Over(screen)] if screen.place() == place), "{key}");
+        let mut app = Harness::of(crate::ui::worklist::Worklist::default());
+        app.keys(key);
+        assert_eq!(app.place(), place);
     }
 }

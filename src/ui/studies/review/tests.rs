@@ -5,7 +5,8 @@ use crossterm::event::KeyCode;
 use super::*;
 use crate::node::api::{Failure, FailureCode, LookView};
 use crate::study::pixels::Image;
-use crate::ui::stage::Stage;
+use crate::ui::app::harness::Harness;
+use crate::ui::message::Message;
 
 fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
     let frames_to_see = if frames == 0 { Vec::new() } else { (1..=frames).step_by(10).collect() };
@@ -39,12 +40,12 @@ fn images() -> Vec<LeftOutImage> {
     ]
 }
 
-fn at_review() -> Stage<LeftOutReview> {
-    let mut stage = Stage::new(LeftOutReview::new("s-aaaa"));
-    let (ticket, request) = stage.asked_one();
+fn at_review() -> Harness {
+    let mut app = Harness::of(LeftOutReview::new("s-aaaa"));
+    let (ticket, request) = app.take_one();
     assert!(matches!(request, Request::StudyLeftOut { study } if study == "s-aaaa"));
-    stage.answer(ticket, Reply::LeftOut { images: images() });
-    stage
+    app.reply(ticket, Reply::LeftOut { images: images() });
+    app
 }
 
 /// A real picture, opened from a sample; `None` without samples.
@@ -67,33 +68,33 @@ fn picture(key: &PictureKey) -> Option<Picture> {
 }
 
 /// Opens every picture wished for; gives their keys.
-fn open_pictures(stage: &mut Stage<LeftOutReview>) -> Vec<PictureKey> {
+fn open_pictures(app: &mut Harness) -> Vec<PictureKey> {
     let mut opened = Vec::new();
-    for wish in std::mem::take(&mut stage.wishes) {
+    for wish in std::mem::take(&mut app.wished) {
         if let Wish::Picture(key) = wish {
             let Some(picture) = picture(&key) else { continue };
-            stage.with(|screen, context| screen.pictured(&key, Some(&Ok(Arc::new(picture))), context));
-            opened.push(key);
+            opened.push(key.clone());
+            app.message(Message::Pictured { key, outcome: Ok(Arc::new(picture)) });
         }
     }
     opened
 }
 
 /// What the terminal does: draws what is wanted, and says so.
-fn draw_pictures(stage: &mut Stage<LeftOutReview>) -> usize {
-    let wanted = stage.screen.pictures(Rect::new(0, 0, 80, 22));
+fn draw_pictures(app: &mut Harness) -> usize {
+    let wanted = app.top::<LeftOutReview>().pictures(Rect::new(0, 0, 80, 22));
     for (key, area) in &wanted {
         assert!(area.width >= 40 && area.height >= 15, "{area:?}");
-        stage.screen.picture_drawn(key, 400, 300);
+        app.top::<LeftOutReview>().picture_drawn(key, 400, 300);
     }
     wanted.len()
 }
 
 #[test]
 fn the_first_image_that_waits_comes_first_and_the_next_is_opened_ahead() {
-    let stage = at_review();
-    stage.check("studies/review");
-    let wished = stage.wishes.iter().map(|wish| match wish {
+    let app = at_review();
+    app.body_looks_like("studies/review");
+    let wished = app.wished.iter().map(|wish| match wish {
         Wish::Picture(key) => (key.sop_instance_uid.to_string(), key.frame),
         other => panic!("{other:?}"),
     });
@@ -102,122 +103,127 @@ fn the_first_image_that_waits_comes_first_and_the_next_is_opened_ahead() {
 
 #[test]
 fn nothing_is_admitted_before_its_picture_stood_on_the_screen_large_enough_to_read() {
-    let mut stage = at_review();
-    stage.keys("a");
+    let mut app = at_review();
+    app.keys("a");
     assert!(
-        stage.said().contains("not on the screen yet") && stage.screen.pictures(Rect::new(0, 0, 80, 22)).is_empty()
+        app.said().contains("not on the screen yet")
+            && app.top::<LeftOutReview>().pictures(Rect::new(0, 0, 80, 22)).is_empty()
     );
-    if open_pictures(&mut stage).is_empty() {
+    if open_pictures(&mut app).is_empty() {
         eprintln!("SKIPPED: no samples");
         return;
     }
-    stage.keys("a");
-    assert_eq!(stage.asked().len(), 0, "opened is not seen");
-    assert_eq!(stage.screen.chosen.at, 1);
+    app.keys("a");
+    assert_eq!(app.take_waiting().len(), 0, "opened is not seen");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 1);
     let other = PictureKey { study: "s-aaaa".into(), sop_instance_uid: "1.3".into(), frame: 1 };
-    stage.screen.picture_drawn(&other, 800, 600);
-    stage.keys("a");
-    assert_eq!(stage.screen.chosen.at, 1, "another picture is not this one");
-    let key = stage.screen.pictures(Rect::new(0, 0, 80, 22)).remove(0).0;
-    stage.screen.picture_drawn(&key, 92, 72);
-    stage.keys("a");
-    assert!(stage.screen.chosen.at == 1 && stage.said().contains("too small to read a name"), "{}", stage.said());
-    assert_eq!(draw_pictures(&mut stage), 1);
-    stage.keys("a");
-    assert_eq!(stage.screen.chosen.at, 2, "on to the next");
+    app.top::<LeftOutReview>().picture_drawn(&other, 800, 600);
+    app.keys("a");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 1, "another picture is not this one");
+    let key = app.top::<LeftOutReview>().pictures(Rect::new(0, 0, 80, 22)).remove(0).0;
+    app.top::<LeftOutReview>().picture_drawn(&key, 92, 72);
+    app.keys("a");
+    assert!(
+        app.top::<LeftOutReview>().chosen.at == 1 && app.said().contains("too small to read a name"),
+        "{}",
+        app.said()
+    );
+    assert_eq!(draw_pictures(&mut app), 1);
+    app.keys("a");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 2, "on to the next");
 }
 
 #[test]
 fn of_an_image_of_many_frames_each_of_the_sheets_frames_must_have_been_seen() {
-    let mut stage = at_review();
-    stage.code(KeyCode::Down);
-    open_pictures(&mut stage);
-    if draw_pictures(&mut stage) == 0 {
+    let mut app = at_review();
+    app.key(KeyCode::Down);
+    open_pictures(&mut app);
+    if draw_pictures(&mut app) == 0 {
         eprintln!("SKIPPED: no samples");
         return;
     }
-    stage.keys("a");
-    assert!(stage.said().starts_with("2 frames of it not seen yet"), "{}", stage.said());
-    stage.check("studies/review-frames");
+    app.keys("a");
+    assert!(app.said().starts_with("2 frames of it not seen yet"), "{}", app.said());
+    app.body_looks_like("studies/review-frames");
     for _ in 0..2 {
-        open_pictures(&mut stage);
-        draw_pictures(&mut stage);
-        stage.keys(" ");
+        open_pictures(&mut app);
+        draw_pictures(&mut app);
+        app.keys(" ");
     }
-    open_pictures(&mut stage);
-    draw_pictures(&mut stage);
-    stage.keys("a");
-    assert_eq!(stage.screen.chosen.at, 3);
+    open_pictures(&mut app);
+    draw_pictures(&mut app);
+    app.keys("a");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 3);
 }
 
 #[test]
 fn decisions_are_written_together_after_a_last_look_and_can_be_taken_back() {
-    let mut stage = at_review();
-    stage.keys("xx");
-    stage.keys("a");
-    assert!(stage.said().contains("Every image is decided"), "an object without pixels needs no look");
-    stage.check("studies/review-decided");
-    stage.code(KeyCode::Home);
-    stage.keys("x");
-    assert!(stage.said().contains("admitted before"));
-    stage.code(KeyCode::Down);
-    stage.keys("u");
-    stage.wishes.clear();
-    stage.code(KeyCode::Enter);
-    stage.check("studies/review-question");
-    stage.keys("y");
-    let (ticket, request) = stage.asked_one();
+    let mut app = at_review();
+    app.keys("xx");
+    app.keys("a");
+    assert!(app.said().contains("Every image is decided"), "an object without pixels needs no look");
+    app.body_looks_like("studies/review-decided");
+    app.key(KeyCode::Home);
+    app.keys("x");
+    assert!(app.said().contains("admitted before"));
+    app.key(KeyCode::Down);
+    app.keys("u");
+    app.wished.clear();
+    app.key(KeyCode::Enter);
+    app.body_looks_like("studies/review-question");
+    app.keys("y");
+    let (ticket, request) = app.take_one();
     let Request::StudyDecide { study, admit, keep_out } = request else { panic!("{request:?}") };
     assert_eq!((study.as_str(), admit, keep_out), ("s-aaaa", vec!["1.4".to_owned()], vec!["1.3".to_owned()]));
-    stage.keys("x");
-    assert_eq!(stage.screen.decisions.len(), 2, "nothing is decided while it is written");
-    stage.answer(ticket, Reply::Decided { admitted: 1, kept_out: 1 });
-    assert_eq!(stage.said(), "1 image admitted, 1 kept out.");
-    assert!(matches!(stage.asked_one().1, Request::StudyLeftOut { .. }));
+    app.keys("x");
+    assert_eq!(app.top::<LeftOutReview>().decisions.len(), 2, "nothing is decided while it is written");
+    app.reply(ticket, Reply::Decided { admitted: 1, kept_out: 1 });
+    assert_eq!(app.said(), "1 image admitted, 1 kept out.");
+    assert!(matches!(app.take_one().1, Request::StudyLeftOut { .. }));
 }
 
 #[test]
 fn leaving_with_decisions_asks_and_a_refusal_keeps_them() {
-    let mut stage = at_review();
-    stage.keys("x");
-    stage.code(KeyCode::Esc);
-    assert!(stage.asks().starts_with("Leave without writing?"));
-    stage.keys("n");
-    stage.code(KeyCode::Enter);
-    stage.keys("y");
-    let (ticket, _) = stage.asked().pop().unwrap();
-    stage.fail(ticket, Failure::new(FailureCode::DiskFull, "The disk is full.").hint("Make room."));
-    assert_eq!((stage.said().as_str(), stage.screen.decisions.len()), ("The disk is full. Make room.", 1));
-    stage.code(KeyCode::Esc);
-    stage.keys("y");
-    assert!(matches!(stage.go[..], [Go::Back]));
+    let mut app = at_review();
+    app.keys("x");
+    app.key(KeyCode::Esc);
+    assert!(app.asks().starts_with("Leave without writing?"));
+    app.keys("n");
+    app.key(KeyCode::Enter);
+    app.keys("y");
+    let (ticket, _) = app.take_waiting().pop().unwrap();
+    app.fail(ticket, Failure::new(FailureCode::DiskFull, "The disk is full.").hint("Make room."));
+    assert_eq!((app.said().as_str(), app.top::<LeftOutReview>().decisions.len()), ("The disk is full. Make room.", 1));
+    app.key(KeyCode::Esc);
+    app.keys("y");
+    assert!(!app.back_to::<LeftOutReview>());
 }
 
 #[test]
 fn what_cannot_be_shown_stays_out() {
-    let mut stage = at_review();
-    for wish in std::mem::take(&mut stage.wishes) {
+    let mut app = at_review();
+    for wish in std::mem::take(&mut app.wished) {
         if let Wish::Picture(key) = wish {
             let why = "no decoder for 1.2.3\u{1b}[2J".to_owned();
-            stage.with(|screen, context| screen.pictured(&key, Some(&Err(why)), context));
+            app.message(Message::Pictured { key, outcome: Err(why) });
         }
     }
-    stage.check("studies/review-failed");
-    stage.keys("a");
-    assert!(stage.said().contains("cannot be shown"), "{}", stage.said());
-    assert!(stage.screen.decisions.is_empty());
+    app.body_looks_like("studies/review-failed");
+    app.keys("a");
+    assert!(app.said().contains("cannot be shown"), "{}", app.said());
+    assert!(app.top::<LeftOutReview>().decisions.is_empty());
 }
 
 #[test]
 fn a_picture_that_fell_out_is_asked_for_again() {
-    let mut stage = at_review();
-    let first = std::mem::take(&mut stage.wishes);
+    let mut app = at_review();
+    let first = std::mem::take(&mut app.wished);
     for wish in first {
         if let Wish::Picture(key) = wish {
-            stage.with(|screen, context| screen.pictured(&key, None, context));
+            app.message(Message::PictureDropped(key));
         }
     }
-    assert!(stage.wishes.iter().any(|wish| matches!(wish, Wish::Picture(_))));
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Picture(_))));
 }
 
 proptest::proptest! {
@@ -226,28 +232,30 @@ proptest::proptest! {
         keys in proptest::collection::vec(0_u8..128, 0..80),
         width in 1_u16..120,
     ) {
-        let mut stage = at_review();
+        let mut app = at_review();
         for key in keys {
-            stage.any_key(key);
-            for (ticket, request) in stage.asked() {
+            app.any_key(key);
+            if !app.back_to::<LeftOutReview>() {
+                break;
+            }
+            for (ticket, request) in app.take_waiting() {
                 match request {
                     Request::StudyDecide { admit, .. } => {
                         // Of the images that wait only one has no pixels; no picture was ever drawn.
                         assert!(admit.iter().all(|uid| uid == "1.4"), "{admit:?}");
-                        stage.answer(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0 });
+                        app.reply(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0 });
                     }
-                    _ => stage.answer(ticket, Reply::LeftOut { images: images() }),
+                    _ => app.reply(ticket, Reply::LeftOut { images: images() }),
                 }
             }
-            stage.go.clear();
         }
-        stage.drawn(width, 3 + width / 3);
+        app.body((width, 3 + width / 3));
     }
 }
 
 #[test]
 fn no_size_of_a_terminal_breaks_the_screen() {
     for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
-        at_review().drawn(width, height);
+        at_review().body((width, height));
     }
 }
