@@ -25,12 +25,14 @@ const BAR_LENGTHS_MM: [f64; 19] = [
 pub struct Facts<'a> {
     /// Number and description, from a colleague's file.
     pub series: &'a str,
-    /// Which image (or frame) of how many, from 1.
+    /// What is counted: images, or the planes of a cut.
+    pub counted: &'a str,
+    /// Which of how many, from 1.
     pub image: (usize, usize),
     /// Images of the series that have not arrived.
     pub missing: usize,
-    /// Along the normal of the slices, where the file says it.
-    pub slice_mm: Option<f64>,
+    /// Where it lies in the patient, as [`super::space::location`] says it.
+    pub location: Option<&'a str>,
     /// A preset's or the file's name for the window.
     pub window_name: Option<&'a str>,
     /// Width and level; none of a table, or of a colour image.
@@ -61,6 +63,7 @@ pub enum Lossy {
 /// Lines of text for each corner, from the outside in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Corners {
+    /// The series' name first, which may be empty, then which of its images.
     pub top_left: Vec<String>,
     pub top_right: Vec<String>,
     pub bottom_left: Vec<String>,
@@ -73,10 +76,9 @@ impl Corners {
     pub fn of(facts: &Facts<'_>) -> Self {
         let mut corners = Self::default();
         let series: String = shown(facts.series).trim().chars().take(SERIES_CHARS_MAX).collect();
-        corners.top_left.extend(Some(series).filter(|series| !series.is_empty()));
+        corners.top_left.push(series);
         corners.top_left.push(image(facts));
-        let slice = facts.slice_mm.filter(|slice| slice.is_finite());
-        corners.top_left.extend(slice.map(|slice| format!("slice {slice:.1} mm")));
+        corners.top_left.extend(facts.location.map(str::to_owned));
 
         corners.top_right.extend(facts.limits.iter().map(|limit| shown(limit).into_owned()));
         corners.top_right.extend(facts.reduction.map(reduced));
@@ -98,8 +100,8 @@ impl Corners {
 fn image(facts: &Facts<'_>) -> String {
     let (number, of) = facts.image;
     match facts.missing {
-        0 => format!("image {number}/{of}"),
-        missing => format!("image {number}/{of}, {missing} missing"),
+        0 => format!("{} {number}/{of}", facts.counted),
+        missing => format!("{} {number}/{of}, {missing} missing", facts.counted),
     }
 }
 
@@ -198,9 +200,10 @@ mod tests {
     fn plain(scale: &Scale) -> Facts<'_> {
         Facts {
             series: "3 Axial 1 mm",
+            counted: "image",
             image: (12, 340),
             missing: 0,
-            slice_mm: None,
+            location: None,
             window_name: None,
             width_level: Some((400.0, 40.0)),
             inverted: false,
@@ -229,7 +232,7 @@ mod tests {
         let limits = ["not for reading".to_string(), "orientation only".to_string()];
         let corners = Corners::of(&Facts {
             missing: 3,
-            slice_mm: Some(-121.25),
+            location: Some("F 121.2 mm"),
             window_name: Some("lung"),
             width_level: Some((1500.0, -600.0)),
             inverted: true,
@@ -240,7 +243,7 @@ mod tests {
             limits: &limits,
             ..plain(&scale)
         });
-        assert_eq!(corners.top_left, ["3 Axial 1 mm", "image 12/340, 3 missing", "slice -121.2 mm"]);
+        assert_eq!(corners.top_left, ["3 Axial 1 mm", "image 12/340, 3 missing", "F 121.2 mm"]);
         let beware = ["not for reading", "orientation only", "reduced 1:2.4", "lossy 10:1", "interpolated"];
         assert_eq!(corners.top_right, beware);
         assert_eq!(corners.bottom_left, ["lung W 1500 L -600", "inverted", "zoom 0.42"]);
@@ -256,7 +259,7 @@ mod tests {
         let corners = Corners::of(&Facts { series: &long, ..plain(&scale) });
         assert_eq!(corners.top_left[0].len(), SERIES_CHARS_MAX);
         let corners = Corners::of(&Facts { series: " ", width_level: None, ..plain(&scale) });
-        assert_eq!((corners.top_left.len(), corners.bottom_left), (1, vec!["1:1".to_string()]));
+        assert_eq!((corners.top_left[0].as_str(), corners.bottom_left), ("", vec!["1:1".to_string()]));
     }
 
     #[test]

@@ -8,15 +8,9 @@ use crate::study::geometry::Letters;
 
 /// The letters at the edges of the screen; none where the image has none.
 pub fn letters(unturned: Option<&Letters>, orientation: Orientation) -> Option<Letters> {
-    let Letters { mut left, mut right, mut top, mut bottom } = unturned?.clone();
-    for _ in 0..orientation.quarter_turns() {
-        // Clockwise: what was at the left is at the top.
-        (top, right, bottom, left) = (left, top, right, bottom);
-    }
-    if orientation.is_mirrored() {
-        (left, right) = (right, left);
-    }
-    Some(Letters { left, right, top, bottom })
+    // A pose turns first and mirrors then.
+    let turned = unturned?.turned(false, orientation.quarter_turns().into());
+    Some(turned.turned(orientation.is_mirrored(), 0))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! [`pose`] says how an image is looked at, [`mapping`] where its points lie on the screen; [`scene`] makes the
 //! picture, which is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies
 //! above it, and [`marks`] what colleagues drew. [`letters`] and [`corner`] are the words around it, [`layout`] shares
-//! the screen among viewports, and [`window`] answers hand and keys.
+//! the screen among viewports, and [`window`] and [`snap`] answer hand and keys.
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
 //!
@@ -27,6 +27,7 @@ pub mod pose;
 pub mod raster;
 mod resample;
 pub mod scene;
+pub mod snap;
 pub mod space;
 pub mod stack;
 mod turn;

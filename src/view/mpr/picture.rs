@@ -1,8 +1,7 @@
 //! A reformat as a picture: the series' own window, and a pattern that no patient has where a slice is missing.
 
 use super::{Coverage, Reformat};
-use crate::study::pixels::{Frame, Window, WindowError};
-use crate::view::raster::{Pixels, Raster};
+use crate::study::pixels::{Frame, Picture, Window, WindowError};
 
 /// Width of the stripes over missing slices, and how often they come, in pixels.
 const STRIPE_PX: usize = 2;
@@ -14,7 +13,7 @@ const STRIPE: u8 = 96;
 impl Reformat {
     /// Draws the values as `frame`, one of the series, draws its own. Missing slices are striped; padding, and what is
     /// outside of the volume, is black.
-    pub fn raster(&self, frame: &Frame, window: Window) -> Result<Raster, WindowError> {
+    pub fn picture(&self, frame: &Frame, window: Window) -> Result<Picture, WindowError> {
         let mut shades = frame.shades(window, &self.values)?;
         let columns = self.plane.columns() as usize;
         for (index, (shade, coverage)) in shades.iter_mut().zip(&self.coverage).enumerate() {
@@ -23,7 +22,7 @@ impl Reformat {
                 *shade = if is_striped { STRIPE } else { 0 };
             }
         }
-        Ok(Raster { width: self.plane.columns(), height: self.plane.rows(), pixels: Pixels::Grey(shades) })
+        Ok(Picture { rows: self.plane.rows(), columns: self.plane.columns(), samples: 1, bytes: shades })
     }
 }
 
@@ -34,7 +33,6 @@ mod tests {
     use crate::study::plane::Plane;
     use crate::study::synthetic;
     use crate::view::mpr::{Cut, Reformat};
-    use crate::view::raster::Pixels;
     use crate::view::stack::Stack;
     use crate::view::volume::{Sample, Volume};
 
@@ -53,10 +51,7 @@ mod tests {
         let cuts = Cut::Axial.planes(volume.stack()).unwrap();
         let grey = |index| {
             let reformat = Reformat::of(&volume, &cuts.plane(index).unwrap(), None).unwrap();
-            match reformat.raster(&frames[0], window).unwrap().pixels {
-                Pixels::Grey(bytes) => bytes,
-                Pixels::Rgb(_) => panic!("a reformat has no colours"),
-            }
+            reformat.picture(&frames[0], window).unwrap().bytes
         };
         assert!(grey(2) == frames[0].display(window).unwrap().bytes);
         let missing = grey(1);
