@@ -17,7 +17,6 @@ use super::object::{ObjectError, ObjectRef, SealedObject, open_object, seal_obje
 use super::order::Gaps;
 use super::packing::{FileParts, PackError, Packed, Packer, UnpackError, unpack};
 use super::part10::uid_of;
-use super::plane::{Plane, PlaneError};
 use crate::encoding::id::{Bytes, ChunkId};
 use crate::encoding::{self, DecodeError};
 use crate::seal::chunk::StudyKey;
@@ -199,17 +198,9 @@ impl Geometry {
         numbers(&self.spacing)
     }
 
-    /// The slice's plane, to lay out a series before its images arrive; the manifest knows no frame of reference.
-    pub fn plane(&self, columns: u32, rows: u32) -> Result<Plane, PlaneError> {
-        let absent = |what| PlaneError::NotStated { what };
-        let position = self.position().ok_or(absent("Image Position (Patient)"))?;
-        let orientation = self.orientation().ok_or(absent("Image Orientation (Patient)"))?;
-        let spacing = self.spacing().ok_or(absent("Pixel Spacing"))?;
-        let plane = Plane::stated(position, orientation, spacing, columns, rows)?;
-        Ok(match numbers(&self.thickness) {
-            Some([thickness_mm]) => plane.with_thickness(thickness_mm),
-            None => plane,
-        })
+    /// Slice thickness, in mm.
+    pub fn thickness(&self) -> Option<f64> {
+        numbers(&self.thickness).map(|[thickness]| thickness)
     }
 
     /// From the data set itself; enhanced multi-frame objects keep theirs frame by frame.
@@ -418,15 +409,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_instance_has_its_plane_before_it_has_arrived() {
+    fn an_instance_has_its_place_before_it_has_arrived() {
         let geometry = instance(7).geometry.unwrap();
-        let plane = geometry.plane(512, 256).unwrap();
-        assert_eq!((plane.origin_mm(), plane.normal()), ([-180.0, -180.0, 7.0], [0.0, 0.0, 1.0]));
-        assert_eq!((plane.columns(), plane.rows(), plane.thickness_mm()), (512, 256, Some(1.0)));
-        let without = |spacing: &str| Geometry { spacing: spacing.into(), ..geometry.clone() }.plane(512, 256);
-        assert_eq!(without(""), Err(PlaneError::NotStated { what: "Pixel Spacing" }));
-        assert_eq!(without("0\\0"), Err(PlaneError::Unbelievable { what: "Pixel Spacing" }));
-        assert_eq!(geometry.plane(512, 0), Err(PlaneError::Unbelievable { what: "Rows or Columns" }));
+        assert_eq!((geometry.position(), geometry.thickness()), (Some([-180.0, -180.0, 7.0]), Some(1.0)));
+        assert_eq!(Geometry { thickness: String::new(), ..geometry }.thickness(), None);
     }
 
     #[test]

@@ -154,6 +154,22 @@ pub struct InstanceView {
     pub columns: u32,
     /// Whether all of it is here.
     pub here: bool,
+    /// Where its only frame lies; enhanced objects say it in their own header.
+    #[serde(default)]
+    pub place: Option<InstancePlace>,
+}
+
+/// Where a slice lies in the patient, in mm (PS3.3 C.7.6.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstancePlace {
+    /// Image Position (Patient).
+    pub position: [f64; 3],
+    /// Image Orientation (Patient): row cosines, column cosines.
+    pub orientation: [f64; 6],
+    /// Pixel Spacing: between rows, between columns.
+    pub spacing: [f64; 2],
+    /// Slice Thickness.
+    pub thickness: Option<f64>,
 }
 
 /// The real patient of a study imported here.

@@ -9,11 +9,11 @@ use super::words::patient_of;
 use super::{LocalStudy, Origin, chunk_group, load_all, sentence, store_failure};
 use crate::encoding::id::{ChunkId, StudyId};
 use crate::encoding::text::shown;
-use crate::node::api::{Failure, FailureCode, InstanceView, SeriesView, StudyDetail, StudyView};
+use crate::node::api::{Failure, FailureCode, InstancePlace, InstanceView, SeriesView, StudyDetail, StudyView};
 use crate::seal::chunk::StudyKey;
 use crate::store::{Store, StoreError};
 use crate::study::export::{ExportError, export as export_files, open_instance};
-use crate::study::manifest::{InstanceEntry, SeriesHead, StudyHead, open_page};
+use crate::study::manifest::{Geometry, InstanceEntry, SeriesHead, StudyHead, open_page};
 use crate::study::object::ObjectError;
 use crate::study::order::Gaps;
 
@@ -90,6 +90,7 @@ pub fn show(store: &Store, study: &LocalStudy, identity: bool, cases: Vec<String
             rows: entry.rows,
             columns: entry.columns,
             here: *here,
+            place: entry.geometry.as_ref().and_then(place),
         });
         series_list.push(SeriesView {
             series_instance_uid: shown(&series.series).into_owned(),
@@ -109,6 +110,16 @@ pub fn show(store: &Store, study: &LocalStudy, identity: bool, cases: Vec<String
         _ => None,
     };
     Ok(StudyDetail { study: view(store, study, cases)?, series_list, identity })
+}
+
+/// Where a slice lies; none unless all of it is stated. What a reader believes of it is hers to check.
+fn place(geometry: &Geometry) -> Option<InstancePlace> {
+    Some(InstancePlace {
+        position: geometry.position()?,
+        orientation: geometry.orientation()?,
+        spacing: geometry.spacing()?,
+        thickness: geometry.thickness(),
+    })
 }
 
 fn view(store: &Store, study: &LocalStudy, cases: Vec<String>) -> Result<StudyView, Failure> {

@@ -94,13 +94,25 @@ impl Frame {
         }
     }
 
+    /// Lowest and highest modality value of a grey image, padding apart; none if it has no values.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        if !self.photometric().is_grey() {
+            return None;
+        }
+        self.extremes()
+    }
+
     fn whole_range(&self) -> Voi {
+        let (lowest, highest) = self.extremes().unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+        Voi::Range { lowest, highest }
+    }
+
+    fn extremes(&self) -> Option<(f64, f64)> {
         let value_of = |stored: f64| {
             let value = self.modality.at(stored);
             (!self.is_padding(stored) && value.is_finite()).then_some(value)
         };
-        let (lowest, highest) = self.values.extremes(value_of).unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
-        Voi::Range { lowest, highest }
+        self.values.extremes(value_of)
     }
 
     fn colour(&self, photometric: Photometric) -> Vec<u8> {
