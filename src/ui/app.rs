@@ -141,6 +141,12 @@ impl App {
             Message::Measured { ticket, outcome } => {
                 self.with_all(&mut turn, |screen, context| screen.measured(ticket, &outcome, context));
             }
+            Message::VolumeGrew { ticket, grown } => {
+                self.with_all(&mut turn, |screen, context| screen.volume_grew(ticket, &grown, context));
+            }
+            Message::Reformatted { ticket, outcome } => {
+                self.with_all(&mut turn, |screen, context| screen.reformatted(ticket, &outcome, context));
+            }
             Message::PictureDropped(key) => {
                 self.with_all(&mut turn, |screen, context| screen.pictured(&key, None, context));
             }

@@ -13,6 +13,9 @@ use super::picture::{Picture, PictureKey};
 use crate::case::content::{Point, Shape};
 use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
 use crate::study::measure::Measurement;
+use crate::study::plane::Plane;
+use crate::view::mpr::{Reformat, Slab};
+use crate::view::volume::Volume;
 
 /// The number of one wish; its answer repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,13 +62,30 @@ pub enum Message {
         ticket: Ticket,
         outcome: Result<Measurement, String>,
     },
+    /// Slices were read into a volume.
+    VolumeGrew {
+        ticket: Ticket,
+        grown: Grown,
+    },
+    Reformatted {
+        ticket: Ticket,
+        outcome: Result<Arc<Reformat>, String>,
+    },
     /// Newer wishes came first; it may be wished for again.
     PictureDropped(PictureKey),
 }
 
+/// What came of reading slices into a volume, so far.
+#[derive(Debug, Clone)]
+pub struct Grown {
+    pub volume: Volume,
+    /// Why one of the slices is not in it.
+    pub refused: Option<String>,
+    pub is_done: bool,
+}
+
 /// Something to be done outside. Nothing waits for it.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "few at a time, and nearly all are requests")]
 pub enum Wish {
     Ask {
         ticket: Ticket,
@@ -79,7 +99,7 @@ pub enum Wish {
         ticket: Ticket,
         yes: bool,
     },
-    /// Ends a request that is under way, as far as it can be ended.
+    /// Ends a request or the reading of a volume that is under way, as far as it can be ended.
     Cancel {
         ticket: Ticket,
     },
@@ -101,6 +121,19 @@ pub enum Wish {
         picture: Arc<Picture>,
         shape: Shape,
         points: Vec<Point>,
+    },
+    /// Reads frames into a volume, by number of its slices; answered by [`Message::VolumeGrew`], again and again.
+    Volume {
+        ticket: Ticket,
+        volume: Volume,
+        slices: Vec<(usize, PictureKey)>,
+    },
+    /// Cuts a volume.
+    Reformat {
+        ticket: Ticket,
+        volume: Volume,
+        plane: Plane,
+        slab: Option<Slab>,
     },
     /// Begins to follow what the node does.
     Follow,

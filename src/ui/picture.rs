@@ -7,11 +7,25 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::study::geometry::{Letters, Scale};
-use crate::study::pixels::Frame;
+use dicom_dictionary_std::tags;
+
+use crate::case::content::Point;
+use crate::encoding::text::shown;
+use crate::study::geometry::{Letters, Scale, orientation, spacing};
+use crate::study::manifest::text;
+use crate::study::pixels::{Frame, Image, OverlayPlane};
+use crate::study::plane::Plane;
+use crate::view::corner::Lossy;
+use crate::view::mapping::ImagePlane;
 
 /// Bytes of decoded frames that are kept, at most: some 250 slices of 512 x 512.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Most pixels that overlay planes may ink; planes with more are named and not drawn.
+const OVERLAY_PIXELS_MAX: usize = 1 << 20;
+
+/// Most frames of one instance whose places are kept; more are no stack.
+const PLACED_FRAMES_MAX: u32 = 10_000;
 
 /// One frame of one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,20 +36,52 @@ pub struct PictureKey {
     pub frame: u32,
 }
 
+/// An instance that was read once, for all of its frames.
+pub struct Opened {
+    pub image: Image<'static>,
+    /// Where its frames lie, by number from 0, as far as the header says it.
+    planes: Vec<Option<Plane>>,
+    /// Length of the file.
+    bytes: usize,
+}
+
+impl Opened {
+    pub fn read(file: &[u8]) -> Result<Self, String> {
+        let image = Image::read(file).map_err(|error| error.to_string())?;
+        let frames = image.description().frames.min(PLACED_FRAMES_MAX);
+        let planes = (1..=frames).map(|frame| Plane::of(image.header(), frame).ok()).collect();
+        Ok(Self { image: image.into_owned(), planes, bytes: file.len() })
+    }
+
+    /// The places of all frames, the first one first.
+    pub fn planes(&self) -> &[Option<Plane>] {
+        &self.planes
+    }
+}
+
 /// A decoded frame. It prints nothing of it.
 pub struct Picture {
     pub key: PictureKey,
     pub frame: Frame,
-    /// The whole file, for measuring.
-    pub file: Arc<Vec<u8>>,
+    /// All of its instance, for measuring.
+    pub opened: Arc<Opened>,
     /// What a pixel measures in the middle of the frame.
     pub scale: Scale,
     pub letters: Option<Letters>,
+    /// Where it lies in the patient, if its header says so.
+    pub plane: Option<Plane>,
+    /// Lowest and highest value, if it has any.
+    pub range: Option<(f64, f64)>,
     pub modality: String,
-    /// Whether the pixels went through a lossy codec.
-    pub lossy: bool,
+    pub lossy: Lossy,
     /// Frames a second that the header asks for.
     pub rate: Option<f64>,
+    /// What its maker covered: a byte a pixel, and the grey that stands there.
+    pub shutter: Option<(Vec<u8>, u8)>,
+    /// Columns and rows that its overlay planes ink.
+    pub overlay: Vec<(u16, u16)>,
+    /// Overlay planes that are not shown, and why.
+    pub overlays_refused: Vec<String>,
 }
 
 impl fmt::Debug for Picture {
@@ -45,10 +91,71 @@ impl fmt::Debug for Picture {
 }
 
 impl Picture {
+    /// Decodes one frame of an instance.
+    pub fn decode(key: &PictureKey, opened: &Arc<Opened>) -> Result<Self, String> {
+        let image = &opened.image;
+        let frame = image.frame(key.frame).map_err(|error| error.to_string())?;
+        let header = image.header();
+        let (columns, rows) = (frame.columns(), frame.rows());
+        let middle = Point { column: f64::from(columns) / 2.0, row: f64::from(rows) / 2.0 };
+        let (overlay, overlays_refused) = overlay(image, key.frame, columns, rows);
+        Ok(Self {
+            key: key.clone(),
+            scale: spacing(header, key.frame, &[middle]),
+            letters: orientation(header, key.frame),
+            plane: Plane::of(header, key.frame).ok(),
+            range: frame.range(),
+            modality: shown(&text(header, tags::MODALITY)).into_owned(),
+            lossy: match image.lossy() {
+                // Each step made the pixel data smaller once more.
+                true => Lossy::Yes { ratio: image.lossy_ratios().into_iter().reduce(|all, step| all * step) },
+                false => Lossy::No,
+            },
+            rate: image.frames_a_second(),
+            shutter: image.shutter(key.frame).map(|shutter| (shutter.mask(rows, columns), shutter.grey)),
+            overlay,
+            overlays_refused,
+            opened: Arc::clone(opened),
+            frame,
+        })
+    }
+
+    pub fn image_plane(&self) -> ImagePlane {
+        ImagePlane::new(self.frame.columns(), self.frame.rows(), &self.scale)
+    }
+
     /// What it takes of the memory, about.
     fn bytes(&self) -> usize {
-        self.frame.values.len().saturating_mul(4).saturating_add(self.file.len())
+        let shutter = self.shutter.as_ref().map_or(0, |(mask, _)| mask.len());
+        let frame = self.frame.values.len().saturating_mul(4);
+        frame.saturating_add(self.opened.bytes).saturating_add(shutter).saturating_add(self.overlay.len() * 4)
     }
+}
+
+/// The pixels that overlay planes ink, and what of them cannot be shown.
+fn overlay(image: &Image<'_>, frame: u32, columns: u32, rows: u32) -> (Vec<(u16, u16)>, Vec<String>) {
+    let (mut pixels, mut refused) = (Vec::new(), Vec::new());
+    for plane in image.overlays(frame) {
+        let inked = plane.map_err(|error| error.to_string()).and_then(|plane| inked(&plane, columns, rows));
+        match inked {
+            Ok(mut inked) if pixels.len() + inked.len() <= OVERLAY_PIXELS_MAX => pixels.append(&mut inked),
+            Ok(_) => refused.push(format!("overlay planes of more than {OVERLAY_PIXELS_MAX} pixels are not shown")),
+            Err(why) => refused.push(why),
+        }
+    }
+    (pixels, refused)
+}
+
+fn inked(plane: &OverlayPlane, columns: u32, rows: u32) -> Result<Vec<(u16, u16)>, String> {
+    let too_many = || format!("overlay plane {:04x} inks more than {OVERLAY_PIXELS_MAX} pixels", plane.group);
+    let (columns, rows) =
+        (u16::try_from(columns).map_err(|_| too_many())?, u16::try_from(rows).map_err(|_| too_many())?);
+    let all = (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row)));
+    let inked: Vec<(u16, u16)> = all
+        .filter(|(column, row)| plane.at(u32::from(*column), u32::from(*row)))
+        .take(OVERLAY_PIXELS_MAX + 1)
+        .collect();
+    if inked.len() > OVERLAY_PIXELS_MAX { Err(too_many()) } else { Ok(inked) }
 }
 
 /// The last decoded frames, oldest out first.
@@ -88,5 +195,42 @@ impl Pictures {
                 self.bytes -= gone.bytes();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A frame of a sample; none, said loudly, without samples.
+    fn picture(sample: &str, frame: u32) -> Option<Picture> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples").join(sample);
+        let Ok(file) = std::fs::read(&path) else {
+            eprintln!("SKIPPED: no sample at {}", path.display());
+            return None;
+        };
+        let key = PictureKey { study: "s".into(), sop_instance_uid: "1".into(), frame };
+        Some(Picture::decode(&key, &Arc::new(Opened::read(&file).unwrap())).unwrap())
+    }
+
+    #[test]
+    fn overlay_planes_come_with_their_picture() {
+        let Some(picture) = picture("overlays/mr-overlay-and-icon.dcm", 1) else { return };
+        assert!(!picture.overlay.is_empty() && picture.overlays_refused.is_empty());
+        let inside = |(column, row): &(u16, u16)| {
+            u32::from(*column) < picture.frame.columns() && u32::from(*row) < picture.frame.rows()
+        };
+        assert!(picture.overlay.iter().all(inside));
+    }
+
+    #[test]
+    fn frames_of_an_enhanced_object_each_have_their_place() {
+        let Some(picture) = picture("multiframe/enhanced-ct-2-frames.dcm", 2) else { return };
+        let planes = picture.opened.planes();
+        assert_eq!(planes.len(), 2);
+        assert_eq!(planes[1], picture.plane);
+        assert!(picture.plane.is_some() && planes[0] != planes[1]);
     }
 }

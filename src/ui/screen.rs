@@ -16,7 +16,7 @@ use super::graphics::Protocol;
 use super::keys::{Action, Place};
 use super::log::Happenings;
 use super::look::Look;
-use super::message::{Ticket, Wish};
+use super::message::{Grown, Ticket, Wish};
 use super::picture::{Picture, PictureKey};
 use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
@@ -25,6 +25,7 @@ use crate::encoding::time::Timestamp;
 use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
 use crate::study::measure::Measurement;
 use crate::view::mapping::Size;
+use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
 
 /// Random numbers from a seed that comes from outside, so that the app stays a function of what reaches it: SplitMix64.
@@ -96,33 +97,35 @@ impl Context<'_> {
         self.ask_with(request, None, Some(0))
     }
 
-    pub fn ask_with(&mut self, request: Request, passphrase: Option<Passphrase>, wait_seconds: Option<u64>) -> Ticket {
+    /// The next ticket, for a wish that will be answered.
+    pub fn ticket(&mut self) -> Ticket {
         *self.tickets += 1;
-        let ticket = Ticket(*self.tickets);
+        Ticket(*self.tickets)
+    }
+
+    pub fn ask_with(&mut self, request: Request, passphrase: Option<Passphrase>, wait_seconds: Option<u64>) -> Ticket {
+        let ticket = self.ticket();
         self.wishes.push(Wish::Ask { ticket, request, passphrase, wait_seconds });
         ticket
     }
 
     /// Wishes for a measurement, which comes back with the ticket.
     pub fn measure(&mut self, picture: Arc<Picture>, shape: Shape, points: Vec<Point>) -> Ticket {
-        *self.tickets += 1;
-        let ticket = Ticket(*self.tickets);
+        let ticket = self.ticket();
         self.wishes.push(Wish::Measure { ticket, picture, shape, points });
         ticket
     }
 
     /// Asks for what is in a folder.
     pub fn list(&mut self, path: &Path) -> Ticket {
-        *self.tickets += 1;
-        let ticket = Ticket(*self.tickets);
+        let ticket = self.ticket();
         self.wishes.push(Wish::List { ticket, path: path.to_owned() });
         ticket
     }
 
     /// Asks for the text of a file.
     pub fn read_text(&mut self, path: &Path) -> Ticket {
-        *self.tickets += 1;
-        let ticket = Ticket(*self.tickets);
+        let ticket = self.ticket();
         self.wishes.push(Wish::ReadText { ticket, path: path.to_owned() });
         ticket
     }
@@ -220,6 +223,10 @@ pub trait Screen: Any {
     fn pictured(&mut self, _key: &PictureKey, _outcome: Option<&Pictured>, _context: &mut Context<'_>) {}
 
     fn measured(&mut self, _ticket: Ticket, _outcome: &Result<Measurement, String>, _context: &mut Context<'_>) {}
+
+    fn volume_grew(&mut self, _ticket: Ticket, _grown: &Grown, _context: &mut Context<'_>) {}
+
+    fn reformatted(&mut self, _ticket: Ticket, _outcome: &Result<Arc<Reformat>, String>, _context: &mut Context<'_>) {}
 
     /// A folder was read, or could not be.
     fn listed(&mut self, _ticket: Ticket, _outcome: &Result<Listing, String>, _context: &mut Context<'_>) {}

@@ -6,22 +6,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::files;
-use super::message::{Message, Ticket, Wish};
+use super::message::{Grown, Message, Ticket, Wish};
 use super::paths;
-use super::picture::{Picture, PictureKey};
-use crate::case::content::Point;
-use crate::encoding::text::shown;
+use super::picture::{Opened, Picture, PictureKey};
 use crate::node::api::{Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request};
 use crate::node::client::Client;
-use crate::study::geometry::{orientation, spacing};
-use crate::study::manifest::text;
-use crate::study::measure::measure;
-use crate::study::pixels::Image;
+use crate::study::measure::measure_in;
+use crate::study::pixels::Unit;
+use crate::study::plane::Plane;
+use crate::view::mpr::Reformat;
+use crate::view::volume::Volume;
 
 /// Pictures that wait to be opened; the oldest fall out.
 const PICTURES_WAITING_MAX: usize = 48;
@@ -38,6 +38,12 @@ const READINGS_AT_ONCE: usize = 4;
 /// What is said where no more are read at once.
 const BUSY: &str = "Other folders are still being read; one of them may hang. Try again in a moment.";
 
+/// Slices of a volume that are decoded at once.
+const SLICES_DECODED_AT_ONCE: usize = 3;
+
+/// How often a volume that fills is told of.
+const TELL_VOLUME_EVERY: Duration = Duration::from_millis(300);
+
 /// Events of one request that wait for the app.
 const EVENTS_MAX: usize = 64;
 
@@ -48,6 +54,8 @@ pub struct Worker {
     tasks: JoinSet<()>,
     asked: HashMap<Ticket, Asked>,
     following: Option<AbortHandle>,
+    /// The volume that is read.
+    reading: Option<(Ticket, AbortHandle)>,
     pictures: Arc<Mutex<Waiting>>,
     readings: Arc<Semaphore>,
 }
@@ -63,7 +71,8 @@ struct Waiting {
     /// The newest at the end.
     keys: VecDeque<PictureKey>,
     running: usize,
-    files: VecDeque<(Arc<str>, Arc<Vec<u8>>)>,
+    /// Instances read last, for their next frames.
+    opened: VecDeque<(Arc<str>, Arc<Opened>)>,
 }
 
 impl Worker {
@@ -74,6 +83,7 @@ impl Worker {
             tasks: JoinSet::new(),
             asked: HashMap::new(),
             following: None,
+            reading: None,
             pictures: Arc::default(),
             readings: Arc::new(Semaphore::new(READINGS_AT_ONCE)),
         }
@@ -96,6 +106,9 @@ impl Worker {
                 if let Some(asked) = self.asked.remove(&ticket) {
                     asked.task.abort();
                 }
+                if let Some(reading) = self.reading.take_if(|(read, _)| *read == ticket) {
+                    reading.1.abort();
+                }
             }
             Wish::List { ticket, path } => {
                 let refused = Message::Listed { ticket, outcome: Err(BUSY.into()) };
@@ -111,16 +124,27 @@ impl Worker {
                 let messages = self.messages.clone();
                 self.tasks.spawn(async move {
                     let measuring = tokio::task::spawn_blocking(move || {
-                        measure(&picture.file, picture.key.frame, shape, &points).map_err(|error| error.to_string())
+                        let image = &picture.opened.image;
+                        measure_in(image, picture.key.frame, shape, &points).map_err(|error| error.to_string())
                     });
                     let outcome = measuring.await.unwrap_or_else(|_| Err("It could not be measured.".into()));
                     // The app that is gone needs no answer.
                     let _ = messages.send(Message::Measured { ticket, outcome }).await;
                 });
             }
+            Wish::Volume { ticket, volume, slices } => self.read_volume(ticket, volume, slices).await,
+            Wish::Reformat { ticket, volume, plane, slab } => {
+                let messages = self.messages.clone();
+                self.tasks.spawn(async move {
+                    let cutting = move || Reformat::of(&volume, &plane, slab).map_err(|error| error.to_string());
+                    let outcome = contained(cutting).await.map(Arc::new);
+                    // The app that is gone needs no answer.
+                    let _ = messages.send(Message::Reformatted { ticket, outcome }).await;
+                });
+            }
             Wish::Forget => {
                 let mut waiting = locked(&self.pictures);
-                waiting.files.clear();
+                waiting.opened.clear();
                 waiting.keys.clear();
             }
             Wish::Bell | Wish::Redraw | Wish::Quit => {}
@@ -241,6 +265,57 @@ impl Worker {
         });
     }
 
+    /// Reads slices into a volume, and tells how far it is now and then. A volume that was read before is given up.
+    async fn read_volume(&mut self, ticket: Ticket, mut volume: Volume, slices: Vec<(usize, PictureKey)>) {
+        if let Some((_, before)) = self.reading.take() {
+            before.abort();
+        }
+        let (messages, pictures) = (self.messages.clone(), Arc::clone(&self.pictures));
+        let client = self.client.another().await;
+        let task = self.tasks.spawn(async move {
+            let mut refused = None;
+            let mut told = Instant::now();
+            let mut slices = slices.into_iter();
+            let mut ahead = VecDeque::new();
+            let mut client = match client {
+                Ok(client) => Some(client),
+                Err(failure) => {
+                    refused = Some(failure.what);
+                    None
+                }
+            };
+            while let Some(client) = &mut client {
+                // One is fetched while others are decoded.
+                if ahead.len() < SLICES_DECODED_AT_ONCE
+                    && let Some((slice, key)) = slices.next()
+                {
+                    match open_file(client, &pictures, &key).await {
+                        Ok(opened) => ahead.push_back((slice, tokio::spawn(contained(move || voxels(&key, &opened))))),
+                        Err(why) => refused = refused.or(Some(why)),
+                    }
+                    continue;
+                }
+                let Some((slice, decoding)) = ahead.pop_front() else { break };
+                let decoded = decoding.await.unwrap_or_else(|_| Err("The image was not opened: the app ends.".into()));
+                let put = decoded.and_then(|(plane, values, unit)| {
+                    volume.insert(slice, &plane, &values, unit).map_err(|error| error.to_string())
+                });
+                refused = refused.or(put.err());
+                if told.elapsed() >= TELL_VOLUME_EVERY {
+                    told = Instant::now();
+                    let grown = Grown { volume: volume.clone(), refused: refused.clone(), is_done: false };
+                    if messages.send(Message::VolumeGrew { ticket, grown }).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            // The app that is gone needs no answer.
+            let _ =
+                messages.send(Message::VolumeGrew { ticket, grown: Grown { volume, refused, is_done: true } }).await;
+        });
+        self.reading = Some((ticket, task));
+    }
+
     /// Stops everything, and ends a node of this process in good order.
     pub async fn close(mut self) {
         self.tasks.shutdown().await;
@@ -267,27 +342,37 @@ async fn pass_on(
 
 /// Opens and decodes one frame.
 async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Picture>, String> {
-    let known =
-        locked(kept).files.iter().find(|(uid, _)| *uid == key.sop_instance_uid).map(|(_, file)| Arc::clone(file));
-    let file = match known {
-        Some(file) => file,
-        None => {
-            let file = Arc::new(fetch(client, key).await.map_err(|failure| failure.what)?);
-            let mut waiting = locked(kept);
-            waiting.files.push_back((Arc::clone(&key.sop_instance_uid), Arc::clone(&file)));
-            if waiting.files.len() > FILES_KEPT_MAX {
-                waiting.files.pop_front();
-            }
-            file
-        }
-    };
+    let opened = open_file(client, kept, key).await?;
     let key = key.clone();
-    let decoding = tokio::task::spawn_blocking(move || {
-        // A decoder's panic is contained below already; this one is for our own.
-        std::panic::catch_unwind(AssertUnwindSafe(|| decoded(&key, &file)))
+    contained(move || Picture::decode(&key, &opened)).await.map(Arc::new)
+}
+
+/// Reads an instance, unless it was among the last ones.
+async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Opened>, String> {
+    let known = |waiting: &Waiting| {
+        let opened = waiting.opened.iter().find(|(uid, _)| *uid == key.sop_instance_uid);
+        opened.map(|(_, opened)| Arc::clone(opened))
+    };
+    if let Some(opened) = known(&locked(kept)) {
+        return Ok(opened);
+    }
+    let file = fetch(client, key).await.map_err(|failure| failure.what)?;
+    let opened = Arc::new(contained(move || Opened::read(&file)).await?);
+    let mut waiting = locked(kept);
+    waiting.opened.push_back((Arc::clone(&key.sop_instance_uid), Arc::clone(&opened)));
+    if waiting.opened.len() > FILES_KEPT_MAX {
+        waiting.opened.pop_front();
+    }
+    Ok(opened)
+}
+
+/// Does long work beside everything else. A decoder's panic is contained where it is called; this is for our own.
+async fn contained<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    let working = tokio::task::spawn_blocking(move || {
+        std::panic::catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err("The image cannot be shown: its decoder failed unexpectedly.".into()))
     });
-    decoding.await.unwrap_or_else(|_| Err("The image was not opened: the app ends.".into())).map(Arc::new)
+    working.await.unwrap_or_else(|_| Err("The image was not opened: the app ends.".into()))
 }
 
 async fn fetch(client: &mut Client, key: &PictureKey) -> Result<Vec<u8>, Failure> {
@@ -300,19 +385,10 @@ async fn fetch(client: &mut Client, key: &PictureKey) -> Result<Vec<u8>, Failure
     }
 }
 
-fn decoded(key: &PictureKey, file: &Arc<Vec<u8>>) -> Result<Picture, String> {
-    let image = Image::read(file).map_err(|error| error.to_string())?;
-    let frame = image.frame(key.frame).map_err(|error| error.to_string())?;
-    let header = image.header();
-    let middle = Point { column: f64::from(frame.columns()) / 2.0, row: f64::from(frame.rows()) / 2.0 };
-    Ok(Picture {
-        key: key.clone(),
-        scale: spacing(header, key.frame, &[middle]),
-        letters: orientation(header, key.frame),
-        modality: shown(&text(header, dicom_dictionary_std::tags::MODALITY)).into_owned(),
-        lossy: image.lossy(),
-        rate: image.frames_a_second(),
-        file: Arc::clone(file),
-        frame,
-    })
+/// A frame's place, its values and their unit.
+fn voxels(key: &PictureKey, opened: &Opened) -> Result<(Plane, Vec<f32>, Unit), String> {
+    let frame = opened.image.frame(key.frame).map_err(|error| error.to_string())?;
+    let plane = Plane::of(opened.image.header(), key.frame).map_err(|error| error.to_string())?;
+    let values = frame.values_without_padding().ok_or("Colours have no values to reformat.")?;
+    Ok((plane, values, frame.unit()))
 }

@@ -16,13 +16,16 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{App, Options, Turn};
 use crate::encoding::time::Timestamp;
-use crate::node::api::{CardView, CaseSummary, Event, Failure, Reply, Request, Status};
+use crate::node::api::{
+    CardView, CaseSummary, CaseView, Event, Failure, MemberView, MessageView, Reply, Request, Status,
+};
 use crate::ui::files::Listing;
 use crate::ui::graphics::Protocol;
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::message::{Message, Ticket, Wish};
 use crate::ui::screen::{Context, Dots, Go, Screen, Shows};
+use crate::view::raster::Scene;
 
 /// Sizes of terminals: the smallest that is supported, and a large one.
 pub const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
@@ -252,6 +255,11 @@ impl Harness {
         at.is_some()
     }
 
+    /// The pictures on the screen, as the terminal gets them before the characters.
+    pub fn scenes(&mut self) -> Vec<(Rect, Scene)> {
+        self.app.scenes()
+    }
+
     /// Where keys apply now.
     pub fn place(&self) -> Place {
         self.app.screens.last().map_or(Place::Everywhere, |top| top.place())
@@ -427,6 +435,50 @@ pub fn summary(id: &str, spoken: &str, question: &str) -> CaseSummary {
         not_sent: false,
         people: vec!["Dr. Ben Okafor".into()],
         unread: 0,
+        patient: None,
+    }
+}
+
+/// The same case whole, with a message that tries to colour the terminal.
+pub fn case(id: &str, spoken: &str) -> CaseView {
+    let member = |name: &str, me| MemberView {
+        name: name.into(),
+        identity: format!("p-{name}"),
+        role: if me { "owner" } else { "reader" }.into(),
+        delivery: "delivered".into(),
+        me,
+    };
+    CaseView {
+        id: id.into(),
+        spoken: spoken.into(),
+        question: "Metastasis or cyst?".into(),
+        context: Some("Colon carcinoma, 2024".into()),
+        first_report: None,
+        urgency: "stat".into(),
+        due: None,
+        status: "open".into(),
+        blind: false,
+        role: "owner".into(),
+        standing: "accepted".into(),
+        members: vec![member("Dr. Anna Weiss", true), member("Dr. Ben Okafor", false)],
+        studies: Vec::new(),
+        marks: Vec::new(),
+        opinions: Vec::new(),
+        messages: vec![MessageView {
+            id: "e".into(),
+            author: "Dr. Ben Okafor".into(),
+            text: "Is there\u{1b}[31m an older CT?".into(),
+            time: "2027-01-15T08:00:00Z".into(),
+            late: false,
+        }],
+        criticals: Vec::new(),
+        receipts: Vec::new(),
+        entries: 4,
+        heads: Vec::new(),
+        forks: Vec::new(),
+        unreadable: 0,
+        unknown: 0,
+        state_hash: Some("abcdefghijkl".into()),
         patient: None,
     }
 }

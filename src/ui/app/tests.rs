@@ -1,8 +1,8 @@
 //! The app played in memory: keys and answers in, wishes and screens out.
 
-use super::harness::{Harness, SIZES, summary};
+use super::harness::{Harness, SIZES, case, summary};
 use super::*;
-use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MemberView, MessageView, Status};
+use crate::node::api::{CaseSummary, Failure, FailureCode, Status};
 
 /// An app at the worklist of an open home with these cases.
 fn at_worklist(size: (u16, u16), cases: Vec<CaseSummary>) -> Harness {
@@ -20,49 +20,6 @@ fn in_case(size: (u16, u16)) -> Harness {
     let mut app = with_falcon(size);
     app.enter().answer(Ok(Reply::Case(Box::new(case("c-1", "amber falcon")))));
     app
-}
-
-fn case(id: &str, spoken: &str) -> CaseView {
-    let member = |name: &str, me| MemberView {
-        name: name.into(),
-        identity: format!("p-{name}"),
-        role: if me { "owner" } else { "reader" }.into(),
-        delivery: "delivered".into(),
-        me,
-    };
-    CaseView {
-        id: id.into(),
-        spoken: spoken.into(),
-        question: "Metastasis or cyst?".into(),
-        context: Some("Colon carcinoma, 2024".into()),
-        first_report: None,
-        urgency: "stat".into(),
-        due: None,
-        status: "open".into(),
-        blind: false,
-        role: "owner".into(),
-        standing: "accepted".into(),
-        members: vec![member("Dr. Anna Weiss", true), member("Dr. Ben Okafor", false)],
-        studies: Vec::new(),
-        marks: Vec::new(),
-        opinions: Vec::new(),
-        messages: vec![MessageView {
-            id: "e".into(),
-            author: "Dr. Ben Okafor".into(),
-            text: "Is there\u{1b}[31m an older CT?".into(),
-            time: "2027-01-15T08:00:00Z".into(),
-            late: false,
-        }],
-        criticals: Vec::new(),
-        receipts: Vec::new(),
-        entries: 4,
-        heads: Vec::new(),
-        forks: Vec::new(),
-        unreadable: 0,
-        unknown: 0,
-        state_hash: Some("abcdefghijkl".into()),
-        patient: None,
-    }
 }
 
 #[test]

@@ -4,24 +4,26 @@ mod panel;
 mod series;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
-use super::message::Ticket;
+use super::message::{Grown, Ticket};
 use super::opinion::OpinionForm;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
-use super::viewer::{Drawn, Stack, Viewer};
+use super::viewer::{CaseMark, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
-use crate::node::api::{CaseView, FailureCode, LogEntry, Reply, Request, StudyDetail};
+use crate::node::api::{CaseView, Failure, FailureCode, LogEntry, Reply, Request, StudyDetail};
 use crate::study::measure::Measurement;
+use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
 
 /// How often the case is read again while images arrive, in milliseconds.
@@ -156,19 +158,21 @@ impl CaseScreen {
     }
 
     /// Makes the pencil mark an entry, so that every member gets it.
-    fn ink(&mut self, context: &mut Context<'_>) {
-        let Some((key, pencil)) = self.viewer.to_ink() else {
-            context.say("It does not have all its points yet: Space drops one.");
+    fn ink(&mut self, text_checked: bool, context: &mut Context<'_>) {
+        self.viewer.end_label();
+        let Some(pencil) = self.viewer.to_ink() else {
+            context.say("It does not have all its points, or its text, yet: Space drops a point, l labels it.");
             return;
         };
+        let key = &pencil.key;
         self.inking = Some(context.write(Request::MarkAdd {
             case: self.id.clone(),
             sop_instance_uid: key.sop_instance_uid.to_string(),
             frame: key.frame,
             kind: pencil.tool.word().into(),
-            points: pencil.points.iter().map(|point| (point.column, point.row)).collect(),
-            label: None,
-            text_checked: false,
+            points: pencil.settled().iter().map(|point| (point.column, point.row)).collect(),
+            label: pencil.label(),
+            text_checked,
         }));
     }
 
@@ -228,6 +232,12 @@ impl CaseScreen {
         self.panel.unwrap_or(area.width >= BESIDE_WIDTH_MIN || !self.viewer.has_images())
     }
 
+    /// What the studies are, or what the mark measures that is drawn, and below it the pictures.
+    fn split(&self, area: Rect) -> [Rect; 2] {
+        let lines = if self.viewer.is_marking() { 3 } else { 1 };
+        Layout::vertical([Constraint::Length(lines), Constraint::Min(0)]).areas(area)
+    }
+
     /// Where images and panel stand.
     fn parts(&self, area: Rect) -> (Rect, Option<Rect>) {
         if !self.has_panel(area) {
@@ -243,7 +253,11 @@ impl CaseScreen {
 
 impl Screen for CaseScreen {
     fn place(&self) -> Place {
-        if self.viewer.is_marking() { Place::Marking } else { Place::Case }
+        match (self.viewer.is_marking(), self.viewer.is_pointing()) {
+            (true, _) => Place::Marking,
+            (false, true) => Place::Pointing,
+            (false, false) => Place::Case,
+        }
     }
 
     fn title(&self) -> String {
@@ -254,7 +268,7 @@ impl Screen for CaseScreen {
     }
 
     fn typing(&self) -> bool {
-        self.writing
+        self.writing || self.viewer.is_typing()
     }
 
     fn shown(&mut self, context: &mut Context<'_>) {
@@ -282,7 +296,8 @@ impl Screen for CaseScreen {
                     context.go(Go::Over(Box::new(OpinionForm::new(view, displayed))));
                 }
             }
-            Action::Ink => self.ink(context),
+            Action::Ink => self.ink(false, context),
+            Action::InkChecked => self.ink(true, context),
             Action::DeleteMark => match self.viewer.chosen_mark() {
                 Some(mark) if mark.mine => {
                     let lines =
@@ -309,6 +324,10 @@ impl Screen for CaseScreen {
     }
 
     fn key(&mut self, key: KeyEvent, context: &mut Context<'_>) {
+        if let Some(label) = self.viewer.label() {
+            label.key(key);
+            return;
+        }
         if self.writing {
             match Chord::of(key).code {
                 KeyCode::Enter => {
@@ -327,7 +346,9 @@ impl Screen for CaseScreen {
     }
 
     fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
-        if self.writing {
+        if let Some(label) = self.viewer.label() {
+            label.paste(text);
+        } else if self.writing {
             self.message.paste(text);
         }
     }
@@ -338,7 +359,7 @@ impl Screen for CaseScreen {
             match outcome.as_deref() {
                 Ok(Reply::Case(view)) => {
                     self.view = Some(view.clone());
-                    self.viewer.set_marks(Drawn::of(view));
+                    self.viewer.set_marks(CaseMark::of(view));
                     self.look_into_studies(context);
                     self.read_opinions(context);
                 }
@@ -371,11 +392,7 @@ impl Screen for CaseScreen {
                     self.show(context);
                 }
                 Err(failure) if failure.code == FailureCode::TextCheck => {
-                    let mut lines = vec![failure.what.clone()];
-                    lines.extend(failure.details.values().flatten().cloned());
-                    lines.push("Send it as it is?".into());
-                    let question = Question { title: "Does this name the patient?".into(), lines };
-                    context.confirm(question, Action::SendChecked);
+                    context.confirm(text_question(failure, "Send it as it is?"), Action::SendChecked);
                 }
                 Err(failure) => {
                     self.sending = None;
@@ -388,6 +405,9 @@ impl Screen for CaseScreen {
                 Ok(_) => {
                     self.viewer.drop_pencil();
                     self.show(context);
+                }
+                Err(failure) if failure.code == FailureCode::TextCheck => {
+                    context.confirm(text_question(failure, "Ink it as it is?"), Action::InkChecked);
                 }
                 Err(failure) => context.say_failure(failure),
             }
@@ -411,8 +431,20 @@ impl Screen for CaseScreen {
         self.viewer.measured(ticket, outcome);
     }
 
-    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, _context: &mut Context<'_>) {
-        self.viewer.pictured(key, outcome);
+    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, context: &mut Context<'_>) {
+        self.viewer.pictured(key, outcome, context);
+    }
+
+    fn volume_grew(&mut self, ticket: Ticket, grown: &Grown, context: &mut Context<'_>) {
+        self.viewer.volume_grew(ticket, grown, context);
+    }
+
+    fn reformatted(&mut self, ticket: Ticket, outcome: &Result<Arc<Reformat>, String>, context: &mut Context<'_>) {
+        self.viewer.reformatted(ticket, outcome, context);
+    }
+
+    fn dropped(&mut self, context: &mut Context<'_>) {
+        self.viewer.dropped(context);
     }
 
     fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
@@ -425,7 +457,7 @@ impl Screen for CaseScreen {
             }
             return;
         }
-        self.viewer.pointer(pointer, split(images)[1], context);
+        self.viewer.pointer(pointer, self.split(images)[1], context);
     }
 
     fn happened(&mut self, _what: &str, case: Option<&str>, context: &mut Context<'_>) {
@@ -449,32 +481,37 @@ impl Screen for CaseScreen {
 
     fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
         let (images, _) = self.parts(area);
-        let [_, pictures] = split(images);
+        let [_, pictures] = self.split(images);
         if pictures.is_empty() { Vec::new() } else { self.viewer.scenes(pictures, dots) }
     }
 
-    fn covered(&self, area: Rect, dots: Dots) -> Vec<Rect> {
-        let (images, _) = self.parts(area);
-        self.viewer.covered(split(images)[1], dots)
+    fn covered(&self, _area: Rect, _dots: Dots) -> Vec<Rect> {
+        self.viewer.covered()
     }
 
     fn is_playing(&self) -> bool {
         self.viewer.is_playing()
     }
 
-    fn draw(&self, frame: &mut Frame<'_>, area: Rect, dots: Dots, look: Look) {
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
         let (images, panel) = self.parts(area);
         let Some(view) = &self.view else {
             frame.render_widget(ratatui::widgets::Paragraph::new("reading the case …"), area);
             return;
         };
-        let [line, pictures] = split(images);
+        let [line, pictures] = self.split(images);
         match self.viewer.pencil_words() {
-            Some(words) => frame.render_widget(Paragraph::new(Line::styled(words, look.key())), line),
+            Some(words) => {
+                let words = Paragraph::new(Line::styled(words, look.key())).wrap(Wrap { trim: true });
+                frame.render_widget(words, line);
+                if let Some(label) = self.viewer.shown_label() {
+                    label.draw_line(frame, Rect { y: line.bottom().saturating_sub(1), height: 1, ..line }, true, look);
+                }
+            }
             None => series::draw(view, frame, line, look),
         }
         if self.viewer.has_images() {
-            self.viewer.draw(frame, pictures, dots, look);
+            self.viewer.draw(frame, pictures, look);
         }
         if let Some(area) = panel {
             panel::draw(self, view, frame, area, look);
@@ -482,12 +519,15 @@ impl Screen for CaseScreen {
     }
 }
 
+/// Asks about words that may name the patient.
+fn text_question(failure: &Failure, asks: &str) -> Question {
+    let mut lines = vec![failure.what.clone()];
+    lines.extend(failure.details.values().flatten().cloned());
+    lines.push(asks.into());
+    Question { title: "Does this name the patient?".into(), lines }
+}
+
 /// A UCUM code as a person writes it.
 fn unit(ucum: &str) -> &str {
     crate::study::measure::shown_unit(ucum)
-}
-
-/// One line about the studies, and below it the pictures.
-fn split(area: Rect) -> [Rect; 2] {
-    Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area)
 }

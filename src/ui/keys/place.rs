@@ -9,8 +9,10 @@ pub enum Place {
     Worklist,
     Case,
     CaseNew,
-    /// A mark is being drawn, or the keyboard's cursor is out.
+    /// A mark is being drawn.
     Marking,
+    /// The crosshair is out.
+    Pointing,
     Opinion,
     Colleagues,
     /// Fields of text over another screen.
@@ -49,6 +51,7 @@ impl Place {
             Self::Worklist => "Worklist",
             Self::Case => "Case",
             Self::CaseNew => "New case",
+            Self::Pointing => "Crosshair",
             Self::Marking => "Measure and mark",
             Self::Opinion => "Opinion",
             Self::Colleagues => "Colleagues",

@@ -33,7 +33,8 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
         Place::Opinion => &[OPINION, BACK, EVERYWHERE],
         Place::Case => &[CASE, VIEWER, TOOLS, BACK, EVERYWHERE],
-        Place::Marking => &[MARKING, EVERYWHERE],
+        Place::Marking => &[MARKING, CURSOR, EVERYWHERE],
+        Place::Pointing => &[POINTING, CURSOR, EVERYWHERE],
         Place::Colleagues => &[COLLEAGUES, BACK, LIST, EVERYWHERE],
         Place::Form => &[BACK, FORM, EVERYWHERE],
         Place::Pairing => &[PAIRING, EVERYWHERE],
@@ -167,6 +168,7 @@ const VIEWER: &[Binding] = &[
     bind(Chord::key('6'), Action::Window(6), "abdomen window"),
     bind(Chord::key('7'), Action::Window(7), "liver window"),
     bind(Chord::key('8'), Action::Window(8), "bone window"),
+    bind(Chord::key('9'), Action::Window(9), "the file's next window"),
     bind(Chord::key('0'), Action::Window(0), "the file's window"),
     hint(Chord::key('w'), Action::WindowNext, "next window"),
     bind(Chord::plain(KeyCode::Right), Action::WindowWider, "wider window"),
@@ -186,7 +188,18 @@ const VIEWER: &[Binding] = &[
     bind(Chord::alt(KeyCode::Right), Action::PanRight, "look to the right"),
     bind(Chord::alt(KeyCode::Up), Action::PanUp, "look up"),
     bind(Chord::alt(KeyCode::Down), Action::PanDown, "look down"),
+    bind(Chord::key('I'), Action::Interpolate, "blend enlarged pixels, or not"),
+    bind(Chord::key('O'), Action::Overlays, "hide or show overlay planes"),
     bind(Chord::plain(KeyCode::Backspace), Action::ResetView, "as the file wants it"),
+    bind(Chord::key('l'), Action::Link, "scroll viewports together, or each alone"),
+    bind(Chord::key('L'), Action::PairSlices, "link two series at the slices shown"),
+    bind(Chord::key('X'), Action::ReferenceLines, "hide or show reference lines"),
+    hint(Chord::key('x'), Action::Crosshair, "crosshair"),
+    bind(Chord::key(','), Action::NextCut, "axial, coronal, sagittal, as acquired"),
+    hint(Chord::key('M'), Action::ThreePlanes, "three planes"),
+    bind(Chord::key('>'), Action::SlabThicker, "thicker slab"),
+    bind(Chord::key('<'), Action::SlabThinner, "thinner slab"),
+    bind(Chord::key('T'), Action::SlabProjection, "maximum, minimum or mean of a slab"),
 ];
 
 const TOOLS: &[Binding] = &[
@@ -199,7 +212,9 @@ const TOOLS: &[Binding] = &[
     bind(Chord::key('o'), Action::Tool(Tool::Rectangle), "rectangle"),
     bind(Chord::key('f'), Action::Tool(Tool::Freehand), "outline"),
     bind(Chord::key('y'), Action::Tool(Tool::Arrow), "arrow"),
+    bind(Chord::key('t'), Action::Tool(Tool::Text), "text"),
     bind(Chord::key('n'), Action::MarkNext, "to the next mark"),
+    bind(Chord::key('N'), Action::MarksHideAuthor, "hide or show marks of its author"),
     bind(Chord::key('m'), Action::MarksHide, "hide or show marks"),
     bind(Chord::plain(KeyCode::Delete), Action::DeleteMark, "delete my chosen mark"),
 ];
@@ -209,6 +224,24 @@ const MARKING: &[Binding] = &[
     hint(Chord::plain(KeyCode::Enter), Action::Ink, "ink it: all members get it"),
     hint(Chord::key('u'), Action::Undo, "take a point back"),
     hint(Chord::plain(KeyCode::Esc), Action::LeaveTool, "drop the mark"),
+    hint(Chord::plain(KeyCode::Tab), Action::NextHandle, "choose what the arrows move"),
+    hint(Chord::key('l'), Action::Label, "label"),
+    bind(Chord::key('s'), Action::Snap, "to the nearest edge"),
+];
+
+const POINTING: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Esc), Action::LeaveTool, "take the crosshair away"),
+    bind(Chord::key('x'), Action::Crosshair, "take the crosshair away"),
+    hint(Chord::key('j'), Action::SliceDown, "next slice"),
+    hint(Chord::key('k'), Action::SliceUp, "slice before"),
+    hint(Chord::key(' '), Action::ViewportNext, "next viewport"),
+    bind(Chord::key('>'), Action::SlabThicker, "thicker slab"),
+    bind(Chord::key('<'), Action::SlabThinner, "thinner slab"),
+    bind(Chord::key('T'), Action::SlabProjection, "maximum, minimum or mean of a slab"),
+];
+
+/// A cursor over an image.
+const CURSOR: &[Binding] = &[
     bind(Chord::plain(KeyCode::Left), Action::CursorLeft, "left by a pixel"),
     bind(Chord::plain(KeyCode::Right), Action::CursorRight, "right by a pixel"),
     bind(Chord::plain(KeyCode::Up), Action::CursorUp, "up by a pixel"),
@@ -304,13 +337,14 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 24] = [
+    const PLACES: [Place; 25] = [
         Place::Welcome,
         Place::Unlock,
         Place::Worklist,
         Place::Case,
         Place::CaseNew,
         Place::Marking,
+        Place::Pointing,
         Place::Opinion,
         Place::Colleagues,
         Place::Form,

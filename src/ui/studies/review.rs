@@ -29,7 +29,6 @@ use crate::ui::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use crate::ui::widget::amount::{count, draw_progress};
 use crate::ui::widget::list::Chosen;
 use crate::ui::widget::popup::Question;
-use crate::view::mapping::ImagePlane;
 use crate::view::pose::Pose;
 use crate::view::raster::Scene;
 use crate::view::scene::{Asked, Pictures as Rasters};
@@ -356,8 +355,7 @@ impl Screen for LeftOutReview {
         let mut scenes = Vec::new();
         for (key, place) in self.pictures(area) {
             let Some(picture) = self.pictures.get(&key) else { continue };
-            let plane = ImagePlane::new(picture.frame.columns(), picture.frame.rows(), &picture.scale);
-            let pose = Pose::default();
+            let (plane, pose) = (picture.image_plane(), Pose::default());
             // Letters burned in hide in the darkest and brightest values: the whole range is shown.
             let asked =
                 Asked { key: key.clone(), plane: &plane, pose: &pose, viewport: dots.size(place), draft: false };

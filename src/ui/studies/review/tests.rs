@@ -4,9 +4,9 @@ use crossterm::event::KeyCode;
 
 use super::*;
 use crate::node::api::{Failure, FailureCode, LookView};
-use crate::study::pixels::Image;
 use crate::ui::app::harness::Harness;
 use crate::ui::message::Message;
+use crate::ui::picture::Opened;
 
 fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
     let frames_to_see = if frames == 0 { Vec::new() } else { (1..=frames).step_by(10).collect() };
@@ -51,20 +51,10 @@ fn at_review() -> Harness {
 /// A real picture, opened from a sample; `None` without samples.
 fn picture(key: &PictureKey) -> Option<Picture> {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples/burned-in/us-grey-test-patient.dcm");
-    let file = Arc::new(std::fs::read(sample).ok()?);
-    let image = Image::read(&file).unwrap();
-    let frame = image.frame(1).unwrap();
-    let spacing = crate::study::geometry::spacing(image.header(), 1, &[]);
-    Some(Picture {
-        key: key.clone(),
-        scale: spacing,
-        letters: None,
-        modality: "US".into(),
-        lossy: false,
-        rate: None,
-        file: Arc::clone(&file),
-        frame,
-    })
+    let opened = Opened::read(&std::fs::read(sample).ok()?).unwrap();
+    // All keys of this test show the sample's first frame.
+    let picture = Picture::decode(&PictureKey { frame: 1, ..key.clone() }, &Arc::new(opened)).unwrap();
+    Some(Picture { key: key.clone(), ..picture })
 }
 
 /// Opens every picture wished for; gives their keys.

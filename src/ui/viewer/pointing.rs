@@ -1,0 +1,261 @@
+//! What crosses viewports: linked scrolling, reference lines, and the crosshair that stands in one place of the patient
+//! in all of them.
+
+use super::super::keys::Action;
+use super::super::screen::Context;
+use super::pencil::CURSOR;
+use super::port::{Port, Subject};
+use super::{Viewer, value_words};
+use crate::case::content::Point;
+use crate::study::plane::Plane;
+use crate::view::ink::{Canvas, Stroke};
+use crate::view::mapping::{ImagePlane, Mapping};
+use crate::view::space::{Linked, ManualLink, reference_line};
+use crate::view::volume::Sample;
+
+/// Ink of reference lines.
+const LINE_INK: u8 = 5;
+
+/// Open middle of the crosshair, in pixels.
+const OPEN_PX: f64 = 8.0;
+
+/// A point of the patient.
+#[derive(Debug, Clone)]
+pub struct Crosshair {
+    /// The viewport in which it was put, and where.
+    port: usize,
+    at: Point,
+    /// The plane in which it lies, if its image says so.
+    plane: Option<Plane>,
+}
+
+impl Viewer {
+    /// Brings viewports to the slice that lies where the active one's does.
+    pub(super) fn follow_scroll(&mut self) {
+        if self.crosshair.is_some() {
+            self.carry_crosshair();
+            return;
+        }
+        if !self.links.together {
+            return;
+        }
+        let Some((from, series)) = self.active_place() else { return };
+        for number in (0..self.ports.len()).filter(|number| *number != self.active) {
+            let Some(port) = self.ports.get(number).filter(|port| port.cut.is_none()) else { continue };
+            let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
+            if port.stack == self.ports.get(self.active).and_then(|active| active.stack) {
+                // The same series is shown twice to see two of its slices.
+                continue;
+            }
+            let link = self.links.between(&series, &stack.series_instance_uid);
+            let linked = self.places.slices(stack).linked(&from, link.as_ref());
+            let Some(port) = self.ports.get_mut(number) else { continue };
+            match linked {
+                Linked::Slice { index, .. } => {
+                    port.forward = index >= port.at;
+                    (port.at, port.apart) = (index, link.is_some().then(|| "manual link".to_owned()));
+                }
+                Linked::NoSliceHere { .. } => port.apart = linked.shown(),
+                // Each is scrolled alone, and the lines show how they lie.
+                Linked::Apart(_) => port.apart = None,
+            }
+        }
+    }
+
+    /// Where the slice of the active viewport lies, and its series.
+    fn active_place(&mut self) -> Option<(Plane, std::sync::Arc<str>)> {
+        let port = self.ports.get(self.active)?;
+        let stack = self.stacks.get(port.stack?)?;
+        let series = std::sync::Arc::clone(&stack.series_instance_uid);
+        let plane = match &port.cut {
+            Some(cut) => cut.reformat()?.1.plane.clone(),
+            None => self.places.slices(stack).plane(port.at)?.clone(),
+        };
+        Some((plane, series))
+    }
+
+    /// Links the series of the active viewport and the one before it by the slices that both show, or parts them.
+    pub(super) fn pair_slices(&mut self, context: &mut Context<'_>) {
+        let other = match self.before_active {
+            before if before != self.active => before,
+            _ => (self.active + 1) % self.ports.len().max(1),
+        };
+        let place = |viewer: &mut Self, number: usize| {
+            let port = viewer.ports.get(number)?;
+            let stack = viewer.stacks.get(port.stack?)?;
+            let series = std::sync::Arc::clone(&stack.series_instance_uid);
+            Some((viewer.places.slices(stack).plane(port.at).cloned(), series))
+        };
+        let (Some((from, a)), Some((to, b))) = (place(self, self.active), place(self, other)) else {
+            context.say("Pairing needs two viewports with a series each: g changes the layout.");
+            return;
+        };
+        if a == b {
+            context.say("Both viewports show the same series.");
+        } else if self.links.part(&a, &b) {
+            if let Some(port) = self.ports.get_mut(other) {
+                port.apart = None;
+            }
+            context.say("The two series are not linked by hand any more.");
+        } else {
+            match (from, to) {
+                (Some(from), Some(to)) if from.shares_space_with(&to) => {
+                    context.say("These series lie in one frame of reference: they scroll together by themselves.");
+                }
+                (Some(from), Some(to)) => match ManualLink::between(&from, &to) {
+                    Some(link) => {
+                        self.links.pair(&a, &b, link);
+                        self.links.together = true;
+                        self.follow_scroll();
+                        context.say("Linked by hand at these two slices; L parts them.");
+                    }
+                    None => context.say("These slices lie across each other; only about parallel ones can be paired."),
+                },
+                _ => context.say("One of these images does not say where it lies."),
+            }
+        }
+    }
+
+    /// Does what moves the crosshair, puts it up and takes it away.
+    pub(super) fn act_pointing(&mut self, action: Action, context: &mut Context<'_>) -> bool {
+        let by = match action {
+            Action::Crosshair => {
+                match self.crosshair.take() {
+                    Some(_) => {}
+                    None => self.put_up_crosshair(context),
+                }
+                return true;
+            }
+            _ if self.crosshair.is_none() => return false,
+            Action::LeaveTool => {
+                self.crosshair = None;
+                return true;
+            }
+            Action::CursorLeft => (-1.0, 0.0),
+            Action::CursorRight => (1.0, 0.0),
+            Action::CursorUp => (0.0, -1.0),
+            Action::CursorDown => (0.0, 1.0),
+            Action::CursorLeftFar => (-10.0, 0.0),
+            Action::CursorRightFar => (10.0, 0.0),
+            Action::CursorUpFar => (0.0, -10.0),
+            Action::CursorDownFar => (0.0, 10.0),
+            _ => return false,
+        };
+        let Some(plane) = self.active_subject().map(|subject| subject.image_plane()) else { return true };
+        let at = self.crosshair_in(self.active).unwrap_or(middle(&plane));
+        let last = |length: u32| f64::from(length.saturating_sub(1));
+        let to = Point {
+            column: (at.column + by.0).round().clamp(0.0, last(plane.columns)),
+            row: (at.row + by.1).round().clamp(0.0, last(plane.rows)),
+        };
+        self.point_at(self.active, to);
+        true
+    }
+
+    fn put_up_crosshair(&mut self, context: &mut Context<'_>) {
+        match self.active_subject() {
+            Some(subject) => self.point_at(self.active, middle(&subject.image_plane())),
+            None => context.say("There is no image to point at here."),
+        }
+    }
+
+    /// Puts the crosshair at a point of a viewport's image; the others go to where it lies.
+    pub(super) fn point_at(&mut self, number: usize, at: Point) {
+        let Some(subject) = self.ports.get(number).and_then(|port| self.subject(port)) else { return };
+        let plane = subject.plane().cloned();
+        self.crosshair = Some(Crosshair { port: number, at, plane: plane.clone() });
+        let Some(from) = plane else { return };
+        let stack_at = |port: &Port| port.stack;
+        let series = self.ports.get(number).and_then(|port| self.stack_of(port)).map(|s| s.series_instance_uid.clone());
+        let from_stack = self.ports.get(number).and_then(stack_at);
+        for other in (0..self.ports.len()).filter(|other| *other != number) {
+            let Some(port) = self.ports.get_mut(other) else { continue };
+            if let Some(cut) = &mut port.cut {
+                let shares = from_stack == port.stack
+                    || cut.reformat().is_some_and(|(_, reformat)| reformat.plane.shares_space_with(&from));
+                if shares {
+                    cut.go_to(from.patient(at));
+                }
+                continue;
+            }
+            let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
+            let link = series.as_ref().and_then(|series| self.links.between(series, &stack.series_instance_uid));
+            match self.places.slices(stack).locate(&from, at, link.as_ref()) {
+                Ok(located) => (port.at, port.apart) = (located.index, link.map(|_| "manual link".to_owned())),
+                Err(why) => port.apart = why.shown(),
+            }
+        }
+    }
+
+    /// After a scroll the crosshair stands at the same pixel of the new slice.
+    fn carry_crosshair(&mut self) {
+        if let Some(at) = self.crosshair_in(self.active).or(self.crosshair.as_ref().map(|crosshair| crosshair.at)) {
+            self.point_at(self.active, at);
+        }
+    }
+
+    /// Where the crosshair stands in a viewport's image.
+    fn crosshair_in(&self, number: usize) -> Option<Point> {
+        let crosshair = self.crosshair.as_ref()?;
+        if crosshair.port == number {
+            return Some(crosshair.at);
+        }
+        let subject = self.subject(self.ports.get(number)?)?;
+        let (from, on) = (crosshair.plane.as_ref()?, subject.plane()?);
+        let at = on.pixel(from.patient(crosshair.at));
+        (from.shares_space_with(on) && on.holds(at)).then_some(at)
+    }
+
+    /// Draws where the active viewport's plane crosses this one, and the crosshair.
+    pub(super) fn draw_crossings(
+        &self,
+        number: usize,
+        subject: &Subject,
+        mapping: &Mapping,
+        canvas: &mut Canvas,
+        beware: &mut Vec<String>,
+    ) {
+        let active = self.active_subject();
+        if !self.hides_reference_lines
+            && number != self.active
+            && let (Some(of), Some(on)) = (active.as_ref().and_then(Subject::plane), subject.plane())
+            && let Some([from, to]) = reference_line(of, on)
+        {
+            canvas.line(mapping.to_screen(from), mapping.to_screen(to), Stroke::solid(LINE_INK));
+        }
+        if let Some(at) = self.crosshair_in(number) {
+            canvas.crosshair(mapping.to_screen(at), OPEN_PX, Stroke::solid(CURSOR));
+        }
+        if let (Subject::Reformat { .. }, Some(volumes)) = (subject, &self.volumes) {
+            beware.extend(volumes.words());
+        }
+    }
+
+    /// The value under the crosshair in a viewport.
+    pub(super) fn value_words(&self, port: &Port) -> Option<String> {
+        let number = self.ports.iter().position(|other| std::ptr::eq(other, port))?;
+        let at = self.crosshair_in(number)?;
+        let subject = self.subject(port)?;
+        let value = match &subject {
+            Subject::Frame(picture) => {
+                // Inside the image, whose sides are at most 65,535.
+                let (column, row) = (at.column.round().max(0.0) as u32, at.row.round().max(0.0) as u32);
+                picture.frame.modality_at(column, row)
+            }
+            Subject::Reformat { reformat, .. } => match reformat.at(at) {
+                Sample::Value(value) => Some(f64::from(value)),
+                Sample::Missing => return Some("a slice is missing here".into()),
+                Sample::Padding | Sample::Outside => None,
+            },
+        };
+        let unit = subject.frame().unit();
+        Some(match value {
+            Some(value) => value_words(value, unit.ucum()),
+            None => "no value here".into(),
+        })
+    }
+}
+
+fn middle(plane: &ImagePlane) -> Point {
+    Point { column: (f64::from(plane.columns) / 2.0).floor(), row: (f64::from(plane.rows) / 2.0).floor() }
+}

@@ -1,0 +1,463 @@
+//! The viewer in its case, over synthetic slices; what the background does is done at once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Rect;
+
+use crate::node::api::{
+    CaseStudyView, CaseView, InstancePlace, InstanceView, MarkView, MemberView, Reply, Request, SeriesView,
+    StudyDetail, StudyView,
+};
+use crate::study::measure::measure_in;
+use crate::study::plane::Plane;
+use crate::study::synthetic;
+use crate::ui::app::harness::{Harness, case};
+use crate::ui::case::CaseScreen;
+use crate::ui::message::{Grown, Message, Wish};
+use crate::ui::picture::{Opened, Picture};
+use crate::view::mpr::Reformat;
+use crate::view::raster::Scene;
+
+/// A series: its examination, and which of 60 slices it has.
+type Series = (u64, &'static [u32]);
+
+const THICK: Series = (1, &[30, 32, 34]);
+const THIN: Series = (1, &[29, 30, 31, 32, 33, 34, 35]);
+/// Another patient, another frame of reference.
+const PRIOR: Series = (2, &[40, 42, 44]);
+
+/// A case on the screen, with its images.
+struct Case {
+    app: Harness,
+    files: HashMap<String, Vec<u8>>,
+    series: Vec<Series>,
+    marks: Vec<MarkView>,
+}
+
+fn uid((seed, _): Series, at: usize, slice: u32) -> String {
+    format!("{seed}.{at}.{slice}")
+}
+
+impl Case {
+    fn of(series: &[Series]) -> Self {
+        Self::with(series, Vec::new(), (160, 50))
+    }
+
+    fn with(series: &[Series], marks: Vec<MarkView>, size: (u16, u16)) -> Self {
+        let mut files = HashMap::new();
+        for (at, series) in series.iter().enumerate() {
+            for slice in series.1 {
+                files.insert(uid(*series, at, *slice), synthetic::slice(series.0, *slice, 60).unwrap());
+            }
+        }
+        let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
+        app.message(Message::Resized { columns: size.0, rows: size.1 });
+        let mut case = Self { app, files, series: series.to_vec(), marks };
+        case.serve();
+        if size.0 >= 110 {
+            case.keys("p");
+        }
+        case
+    }
+
+    fn view(&self) -> CaseView {
+        let member = |name: &str, me| MemberView {
+            name: name.into(),
+            identity: format!("p-{name}"),
+            role: "reader".into(),
+            delivery: "delivered".into(),
+            me,
+        };
+        let studies = self.series.iter().enumerate().map(|(at, _)| CaseStudyView {
+            id: format!("s-{at}"),
+            role: if at == 0 { "index".into() } else { format!("prior {at}") },
+            modality: "CT".into(),
+            description: "Chest".into(),
+            instances: 3,
+            chunks_have: 10,
+            chunks_total: 10,
+            withdrawn: false,
+            deleted_by: Vec::new(),
+            relative_date: "-90 days".into(),
+        });
+        CaseView {
+            members: vec![member("Dr. Anna Weber", true), member("Dr. Ben Okafor", false)],
+            studies: studies.collect(),
+            marks: self.marks.clone(),
+            ..case("c-1", "amber falcon")
+        }
+    }
+
+    fn detail(&self, study: &str) -> StudyDetail {
+        let at: usize = study.trim_start_matches("s-").parse().unwrap();
+        let series = self.series[at];
+        let images = series.1.iter().map(|slice| {
+            let uid = uid(series, at, *slice);
+            let opened = Opened::read(&self.files[&uid]).unwrap();
+            let plane = opened.planes()[0].clone().unwrap();
+            let [a, b, c] = plane.across();
+            let [d, e, f] = plane.down();
+            InstanceView {
+                sop_instance_uid: uid,
+                number: Some(i32::try_from(*slice).unwrap()),
+                frames: 1,
+                rows: 512,
+                columns: 512,
+                here: true,
+                place: Some(InstancePlace {
+                    position: plane.origin_mm(),
+                    orientation: [a, b, c, d, e, f],
+                    spacing: [plane.between_rows_mm(), plane.between_columns_mm()],
+                    thickness: Some(2.5),
+                }),
+            }
+        });
+        let series_view = SeriesView {
+            series_instance_uid: format!("9.{at}"),
+            modality: "CT".into(),
+            description: format!("Series {at}"),
+            number: Some(1),
+            instances: series.1.len(),
+            instances_have: series.1.len(),
+            left_out: 0,
+            gaps: Vec::new(),
+            sop_instance_uids: Vec::new(),
+            images: images.collect(),
+        };
+        StudyDetail {
+            study: StudyView {
+                id: study.into(),
+                modality: "CT".into(),
+                description: "Chest".into(),
+                series: 1,
+                instances: series.1.len(),
+                left_out: 0,
+                bytes_stored: 1,
+                origin: "mine".into(),
+                cases: Vec::new(),
+            },
+            series_list: vec![series_view],
+            identity: None,
+        }
+    }
+
+    fn opened(&self, uid: &str) -> Arc<Opened> {
+        Arc::new(Opened::read(&self.files[uid]).unwrap())
+    }
+
+    /// Answers and does all that is asked and wished for, until nothing more is.
+    fn serve(&mut self) {
+        loop {
+            let asked: Vec<_> = self.app.take_waiting();
+            let wished = std::mem::take(&mut self.app.wished);
+            if asked.is_empty() && wished.is_empty() {
+                break;
+            }
+            for (ticket, request) in asked {
+                match request {
+                    Request::CaseShow { .. } => self.app.reply(ticket, Reply::Case(Box::new(self.view()))),
+                    Request::StudyShow { study, .. } => {
+                        self.app.reply(ticket, Reply::Study(self.detail(&study)));
+                    }
+                    _ => {}
+                }
+            }
+            for wish in wished {
+                self.carry_out(wish);
+            }
+        }
+        self.scenes();
+    }
+
+    fn carry_out(&mut self, wish: Wish) {
+        let message = match wish {
+            Wish::Picture(key) => {
+                let outcome = Picture::decode(&key, &self.opened(&key.sop_instance_uid)).map(Arc::new);
+                Message::Pictured { key, outcome }
+            }
+            Wish::Measure { ticket, picture, shape, points } => {
+                let outcome = measure_in(&picture.opened.image, picture.key.frame, shape, &points);
+                Message::Measured { ticket, outcome: outcome.map_err(|error| error.to_string()) }
+            }
+            Wish::Volume { ticket, mut volume, slices } => {
+                for (slice, key) in slices {
+                    let opened = self.opened(&key.sop_instance_uid);
+                    let frame = opened.image.frame(1).unwrap();
+                    let plane = Plane::of(opened.image.header(), 1).unwrap();
+                    let values = frame.values_without_padding().unwrap();
+                    volume.insert(slice, &plane, &values, frame.unit()).unwrap();
+                }
+                Message::VolumeGrew { ticket, grown: Grown { volume, refused: None, is_done: true } }
+            }
+            Wish::Reformat { ticket, volume, plane, slab } => {
+                let outcome = Reformat::of(&volume, &plane, slab).map(Arc::new).map_err(|error| error.to_string());
+                Message::Reformatted { ticket, outcome }
+            }
+            _ => return,
+        };
+        self.app.message(message);
+    }
+
+    fn scenes(&mut self) -> Vec<(Rect, Scene)> {
+        self.app.scenes()
+    }
+
+    fn keys(&mut self, keys: &str) -> &mut Self {
+        for key in keys.chars() {
+            self.key(KeyCode::Char(key));
+        }
+        self
+    }
+
+    fn key(&mut self, code: KeyCode) -> &mut Self {
+        self.app.key(code);
+        self.serve();
+        self
+    }
+
+    fn far(&mut self, code: KeyCode) -> &mut Self {
+        self.app.press(code, KeyModifiers::SHIFT);
+        self.serve();
+        self
+    }
+
+    fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> &mut Self {
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        self.app.message(Message::Pointer(event));
+        self.serve();
+        self
+    }
+
+    fn drag(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Self {
+        self.mouse(MouseEventKind::Down(MouseButton::Left), from.0, from.1);
+        self.mouse(MouseEventKind::Drag(MouseButton::Left), to.0, to.1);
+        self.mouse(MouseEventKind::Up(MouseButton::Left), to.0, to.1)
+    }
+
+    fn shows(&mut self, words: &str) -> bool {
+        self.scenes();
+        let screen = self.app.screen();
+        let shows = screen.contains(words);
+        if !shows {
+            println!("{words:?} is not in\n{screen}");
+        }
+        shows
+    }
+
+    /// How often words stand on the screen.
+    fn count(&mut self, words: &str) -> usize {
+        self.scenes();
+        self.app.screen().matches(words).count()
+    }
+
+    fn inked(&self) -> &Request {
+        self.app.asked.iter().rev().find(|request| matches!(request, Request::MarkAdd { .. })).expect("it was inked")
+    }
+}
+
+fn mark(kind: &str, image: &str, points: &[(f64, f64)]) -> MarkView {
+    MarkView {
+        id: format!("m-{kind}"),
+        kind: kind.into(),
+        image: image.into(),
+        frame: 1,
+        points: points.to_vec(),
+        value: Some(12.34),
+        unit: Some("mm".into()),
+        basis: Some("in-patient pixel spacing".into()),
+        label: Some("nod\u{1b}[31mule".into()),
+        author: "Dr. Ben Okafor".into(),
+        time: "2026-11-24T09:00:00Z".into(),
+        late: false,
+        forked: false,
+    }
+}
+
+#[test]
+fn a_picture_says_what_it_is_and_how_it_is_shown() {
+    let mut case = Case::of(&[THICK]);
+    assert!(case.shows("1 CT Series 0  image 1/3"));
+    assert!(case.shows("mm: in-patient pixel spacing") && case.shows(" cm"));
+    case.keys("5");
+    assert!(case.shows("mediastinum W 350 L 50"));
+    case.keys("j").keys("j").keys("j");
+    assert!(case.shows("image 3/3"));
+    case.keys("i");
+    assert!(case.shows("inverted"));
+}
+
+#[test]
+fn an_outline_of_the_screen_at_both_sizes() {
+    for size in [(80, 24), (200, 60)] {
+        let mut case = Case::with(
+            &[THICK, PRIOR],
+            vec![mark("length", &uid(THICK, 0, 30), &[(100.0, 100.0), (200.0, 100.0)])],
+            size,
+        );
+        case.keys("5");
+        case.app.looks_like("viewer/single");
+        case.keys("g");
+        case.app.looks_like("viewer/beside");
+    }
+}
+
+#[test]
+fn series_of_one_frame_of_reference_scroll_together() {
+    let mut case = Case::of(&[THICK, THIN]);
+    case.keys("gj");
+    assert!(case.shows("image 2/3"));
+    assert!(case.shows("image 4/7"), "slice 32 is the fourth of the thin ones");
+    case.keys("l").keys("j");
+    assert!(case.shows("image 3/3") && case.shows("image 4/7"), "each alone");
+    // The thin series begins below the first of the thick ones.
+    case.keys("l").keys(" ").key(KeyCode::Home);
+    assert!(case.shows("image 1/7"));
+    assert!(case.shows("image 3/3") || case.shows("image 1/3"));
+}
+
+#[test]
+fn series_of_two_examinations_are_linked_by_hand_or_not_at_all() {
+    let mut case = Case::of(&[THICK, PRIOR]);
+    case.keys("gj");
+    assert!(case.shows("image 2/3") && case.shows("image 1/3"), "nothing says how they lie to each other");
+    case.keys(" j j");
+    case.keys("L");
+    assert!(case.shows("Linked by hand"));
+    case.keys("k");
+    // The toast about it goes away.
+    case.app.pass(10_000);
+    assert!(case.shows("manual link"));
+    case.keys("L").keys("j");
+    assert!(!case.shows("manual link"));
+}
+
+#[test]
+fn a_mark_belongs_to_the_image_on_which_it_was_begun() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("d ").key(KeyCode::Right);
+    // The wheel scrolls on meanwhile.
+    case.mouse(MouseEventKind::ScrollDown, 80, 20);
+    assert!(case.shows("image 2/3"));
+    case.keys(" ");
+    assert!(case.shows("This mark is on another image"));
+    case.mouse(MouseEventKind::ScrollUp, 80, 20).keys(" ");
+    assert!(case.shows("mm (in-patient pixel spacing"));
+    case.mouse(MouseEventKind::ScrollDown, 80, 20).key(KeyCode::Enter);
+    let Request::MarkAdd { sop_instance_uid, points, .. } = case.inked() else { unreachable!() };
+    assert_eq!((sop_instance_uid.as_str(), points.len()), (uid(THICK, 0, 30).as_str(), 2));
+}
+
+#[test]
+fn two_corners_make_an_ellipse_that_can_be_adjusted_labelled_and_taken_back() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("e ").far(KeyCode::Right).far(KeyCode::Right).far(KeyCode::Down).keys(" ");
+    assert!(case.shows("HU (mean of"), "the mean with its basis");
+    case.key(KeyCode::Tab).key(KeyCode::Left).key(KeyCode::Left);
+    case.keys("l").keys("cyst q").key(KeyCode::Enter);
+    let Request::MarkAdd { points, label, kind, .. } = case.inked() else { unreachable!() };
+    assert_eq!((kind.as_str(), label.as_deref()), ("ellipse", Some("cyst q")));
+    assert_eq!(points, &[(254.0, 261.0), (276.0, 261.0), (265.0, 256.0), (265.0, 266.0)]);
+    case.key(KeyCode::Esc).keys("e ").far(KeyCode::Right).far(KeyCode::Down).keys(" uu");
+    assert!(case.shows("ellipse: point 1 of 2"));
+}
+
+#[test]
+fn a_mouse_draws_moves_and_chooses() {
+    let mut case =
+        Case::with(&[THICK], vec![mark("length", &uid(THICK, 0, 30), &[(200.0, 256.0), (300.0, 256.0)])], (160, 50));
+    case.keys("d").drag((60, 20), (80, 20));
+    assert!(case.shows("mm (in-patient pixel spacing"), "one drag draws a length");
+    case.key(KeyCode::Esc);
+    // The middle of the image, where the colleague's line is.
+    let area = case.scenes()[0].0;
+    let middle = (area.x + area.width / 2, area.y + area.height / 2);
+    case.mouse(MouseEventKind::Down(MouseButton::Left), middle.0, middle.1);
+    case.mouse(MouseEventKind::Up(MouseButton::Left), middle.0, middle.1);
+    assert!(case.shows("12.3 mm Dr. Ben Okafor"), "the chosen mark says whose it is");
+    case.keys("5").drag((60, 20), (70, 20));
+    assert!(!case.shows("mediastinum"), "a drag changes the window");
+}
+
+#[test]
+fn marks_are_hidden_by_author_and_those_beside_the_image_are_named_and_not_drawn() {
+    let first = uid(THICK, 0, 30);
+    let marks = vec![
+        mark("length", &first, &[(200.0, 256.0), (300.0, 256.0)]),
+        mark("arrow", &first, &[(-9.0, 1.0), (5.0, f64::NAN)]),
+    ];
+    let mut case = Case::with(&[THICK], marks, (160, 50));
+    assert!(case.shows("nod[31mule 12.3 mm"));
+    assert!(case.shows("the mark lies outside the image and is not drawn"));
+    case.keys("nN");
+    assert!(!case.shows("nod[31mule 12.3 mm"));
+    assert!(case.shows("marks of Dr. Ben Okafor hidden"));
+    case.keys("N");
+    assert!(case.shows("nod[31mule 12.3 mm"));
+}
+
+#[test]
+fn images_that_come_in_between_do_not_change_the_one_that_is_looked_at() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("j");
+    assert!(case.shows("image 2/3"));
+    for slice in [29, 31, 33, 35] {
+        case.files.insert(uid(THICK, 0, slice), synthetic::slice(1, slice, 60).unwrap());
+    }
+    case.series = vec![(1, &[29, 30, 31, 32, 33, 34, 35])];
+    let detail = case.detail("s-0");
+    let view = Box::new(case.view());
+    case.app.script(move |request| match request {
+        Request::CaseShow { .. } => {
+            let mut view = view.clone();
+            view.studies[0].chunks_have += 1;
+            Some(Ok(Reply::Case(view)))
+        }
+        Request::StudyShow { .. } => Some(Ok(Reply::Study(detail.clone()))),
+        _ => None,
+    });
+    case.app.pass(6_000);
+    case.serve();
+    assert!(case.shows("image 4/7"), "still slice 32");
+}
+
+#[test]
+fn three_planes_have_letters_of_their_own_and_one_window_and_go_away_again() {
+    let mut case = Case::of(&[THIN]);
+    case.keys("M5");
+    assert_eq!(case.count("mediastinum W 350 L 50"), 4);
+    for words in ["coronal ", "sagittal ", "axial "] {
+        assert!(case.shows(words));
+    }
+    case.keys("  T");
+    assert!(case.shows("MIP of 10.0 mm"));
+    case.keys(">T");
+    assert!(case.shows("MinIP of 15.0 mm"));
+    case.keys("d");
+    assert!(case.shows("Marks stand on images as they were acquired"));
+    case.keys("M");
+    assert_eq!((case.count("mediastinum"), case.count("image 1/7")), (1, 1));
+}
+
+#[test]
+fn the_crosshair_is_in_one_place_of_the_patient_and_names_the_value_there() {
+    let mut case = Case::of(&[THICK, THIN]);
+    case.keys("gx");
+    let frame = case.opened(&uid(THICK, 0, 30)).image.frame(1).unwrap();
+    let value = frame.modality_at(256, 256).unwrap();
+    assert_eq!(case.count(&format!("{value:.1} HU")), 2, "the same slice in both");
+    assert!(case.shows("image 1/3") && case.shows("image 2/7"));
+    case.keys("j").key(KeyCode::Left);
+    assert!(case.shows("image 2/3") && case.shows("image 4/7"));
+    case.key(KeyCode::Esc);
+    assert_eq!(case.count(" HU"), 0);
+}
+
+#[test]
+fn what_makes_no_volume_is_refused_in_words() {
+    let mut case = Case::of(&[(1, &[30])]);
+    case.keys("M");
+    assert!(case.shows("1 slices make no volume; at least 2 are needed"));
+    assert!(case.shows("image 1/1"));
+}

@@ -1,0 +1,252 @@
+//! The words in and around a viewport: what it is, what to beware of, how it is shown, and which side is which.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::super::graphics::{Protocol, limits};
+use super::super::look::Look;
+use super::super::screen::Dots;
+use super::Stack;
+use super::port::{Port, Subject};
+use crate::encoding::text::shown;
+use crate::study::geometry::Letters;
+use crate::study::pixels::Window;
+use crate::view::corner::{Corners, Facts, Lossy};
+use crate::view::letters::letters;
+use crate::view::mapping::Mapping;
+use crate::view::marks::Label;
+use crate::view::pose::Orientation;
+use crate::view::space::location;
+
+/// Words in cells of a picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnPicture {
+    pub area: Rect,
+    pub text: String,
+    /// A number of `view::raster::INKS`; none: letters.
+    pub ink: Option<u8>,
+}
+
+/// The words around a picture: one line above it, one below.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    pub corners: Corners,
+    /// Warnings of the viewer, beside the picture's own.
+    pub beware: Vec<String>,
+}
+
+impl OnPicture {
+    /// A label of ink, as near to its place as the cells allow, inside the picture.
+    pub fn label(label: Label, inside: Rect, dots: Dots) -> Option<Self> {
+        let cell = |at: u32, dots: u32| u16::try_from(at / dots.max(1)).unwrap_or(u16::MAX);
+        let width = wide(&label.text);
+        let area = Rect {
+            x: inside.x.saturating_add(cell(label.at.0, dots.across).min(inside.width.saturating_sub(width))),
+            y: inside.y.saturating_add(cell(label.at.1, dots.down)),
+            width,
+            height: 1,
+        };
+        let area = area.intersection(inside);
+        (!area.is_empty() && !label.text.is_empty()).then_some(Self { area, text: label.text, ink: Some(label.ink) })
+    }
+
+    /// The orientation letters at the edges of a picture; none rather than guessed ones.
+    pub fn letters(unturned: Option<&Letters>, orientation: Orientation, inside: Rect) -> Vec<Self> {
+        let Some(Letters { left, right, top, bottom }) = letters(unturned, orientation) else { return Vec::new() };
+        let (middle_x, middle_y) = (inside.x + inside.width / 2, inside.y + inside.height / 2);
+        let (last_x, last_y) = (inside.right().saturating_sub(wide(&right)), inside.bottom().saturating_sub(1));
+        let places = [
+            (inside.x, middle_y, left),
+            (last_x, middle_y, right),
+            (middle_x, inside.y, top),
+            (middle_x, last_y, bottom),
+        ];
+        let words = places.into_iter().map(|(x, y, text)| Self {
+            area: Rect { x, y, width: wide(&text), height: 1 }.intersection(inside),
+            text,
+            ink: None,
+        });
+        words.filter(|words| !words.area.is_empty()).collect()
+    }
+
+    pub fn draw(&self, frame: &mut Frame<'_>, look: Look) {
+        let style = self.ink.map_or(look.heading(), |ink| look.ink(ink));
+        frame.render_widget(Paragraph::new(Span::styled(self.text.as_str(), look.on_picture(style))), self.area);
+    }
+}
+
+fn wide(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+impl Around {
+    /// What is to be said of a picture that is shown.
+    pub fn of(stack: &Stack, port: &Port, subject: &Subject, mapping: &Mapping, protocol: Protocol) -> Self {
+        let frame = subject.frame();
+        let picture = subject.picture();
+        let window = port.window_of(frame);
+        let name = match window {
+            Window::Preset(preset) => Some(preset.name().to_owned()),
+            Window::File(number) => {
+                let choice = frame.choices().into_iter().find(|choice| choice.number == number);
+                let name = choice.and_then(|choice| choice.name).unwrap_or_else(|| "of the file".into());
+                Some(format!("{number} {name}"))
+            }
+            Window::Auto => Some("whole range".into()),
+            Window::Default | Window::Values { .. } => None,
+        };
+        let (counted, image, missing) = match &port.cut {
+            // At most 4096 planes.
+            Some(cut) => (stack.counted(cut.cut.name()), (cut.index() as usize + 1, cut.count() as usize), 0),
+            None => (stack.counted("image"), (port.at + 1, stack.slots.len()), stack.missing()),
+        };
+        let location = subject.plane().map(location);
+        let scale = subject.scale();
+        let viewport = mapping.viewport();
+        let corners = Corners::of(&Facts {
+            series: &stack.heading(),
+            counted: &counted,
+            image,
+            missing,
+            location: location.as_deref(),
+            window_name: name.as_deref(),
+            width_level: frame.width_level(window).ok().flatten(),
+            inverted: port.pose.inverted,
+            zoom: port.pose.zoom_in(mapping.plane(), viewport),
+            reduction: mapping.reduction(viewport),
+            // A reformat says so itself, with how.
+            interpolated: subject.acquired().is_some() && port.pose.smooth && mapping.is_enlarged(),
+            lossy: match subject {
+                Subject::Frame(picture) => picture.lossy,
+                Subject::Reformat { .. } if picture.lossy == Lossy::No => Lossy::No,
+                // Slices may differ: that they are lossy is all that holds for a cut.
+                Subject::Reformat { .. } => Lossy::Yes { ratio: None },
+            },
+            scale: &scale,
+            limits: &limits(protocol, &picture.modality).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        });
+        let mut beware = Vec::new();
+        if let Subject::Reformat { reformat, .. } = subject {
+            beware.push(reformat.basis());
+        }
+        beware.extend(port.cut.as_ref().filter(|cut| !cut.is_current()).map(|_| "cutting …".to_owned()));
+        beware.extend((port.pose.orientation != Orientation::default()).then(|| "turned".to_owned()));
+        if let Some(picture) = subject.acquired() {
+            beware.extend(picture.shutter.is_some().then(|| "shutter".to_owned()));
+            beware.extend(picture.overlays_refused.iter().cloned());
+        }
+        beware.extend(stack.gaps.iter().map(|gap| shown(gap).into_owned()));
+        beware.extend((stack.left_out > 0).then(|| format!("{} left out for burned-in text", stack.left_out)));
+        beware.extend((stack.unknown > 0).then(|| format!("{} not announced yet", stack.unknown)));
+        Self { corners, beware }
+    }
+
+    /// Draws the line above the picture: what it is, and at the right what to beware of. Where there is no room for all,
+    /// the series' name gives way first, then where the image lies.
+    pub fn draw_head(&self, frame: &mut Frame<'_>, area: Rect, style: Style, look: Look) {
+        let [name, image @ ..] = self.corners.top_left.as_slice() else { return };
+        let number = image.first().map_or(0, |number| number.width() + GAP.len());
+        let width = usize::from(area.width).saturating_sub(number);
+        let beware = fitting(self.corners.top_right.iter().chain(&self.beware), width);
+        let left = (width + number).saturating_sub(beware.width() + GAP.len());
+        let image = fitting(image, left);
+        let name = shortened(name, left.saturating_sub(image.width() + GAP.len()));
+        let gap = if name.is_empty() { "" } else { GAP };
+        let left = Line::from(vec![Span::styled(name, style), Span::raw(gap), Span::raw(image)]);
+        frame.render_widget(Paragraph::new(left), area);
+        draw_right(frame, area, Line::styled(beware, look.warn()));
+    }
+
+    /// Draws the line below it: how it is shown, and what a length rests on if there is room for it.
+    pub fn draw_foot(&self, frame: &mut Frame<'_>, area: Rect, more: &[Span<'static>], look: Look) {
+        let width = usize::from(area.width);
+        let mut left = Line::raw(fitting(&self.corners.bottom_left, width));
+        for span in more {
+            if left.width() + GAP.len() + span.width() <= width {
+                left.push_span(GAP);
+                left.push_span(span.clone());
+            }
+        }
+        let right = fitting(&self.corners.bottom_right, width.saturating_sub(left.width() + GAP.len()));
+        frame.render_widget(Paragraph::new(left), area);
+        draw_right(frame, area, Line::styled(right, look.dim()));
+    }
+}
+
+/// Less of a name tells nothing.
+const NAME_WIDTH_MIN: usize = 6;
+
+/// Between two texts in a line.
+const GAP: &str = "  ";
+
+/// As many of the texts as fit, each whole, because a number that is cut off is another number; then a sign that there
+/// are more.
+fn fitting<'a>(texts: impl IntoIterator<Item = &'a String>, room: usize) -> String {
+    let mut line = String::new();
+    for text in texts {
+        let gap = if line.is_empty() { "" } else { GAP };
+        if line.width() + gap.len() + text.width() > room {
+            return if !line.is_empty() && line.width() + 2 <= room { line + " …" } else { line };
+        }
+        line = line + gap + text;
+    }
+    line
+}
+
+/// As much of a name as fits.
+fn shortened(name: &str, room: usize) -> String {
+    if name.width() <= room {
+        return name.to_owned();
+    }
+    if room < NAME_WIDTH_MIN {
+        return String::new();
+    }
+    let mut short = String::new();
+    for character in name.chars() {
+        if short.width() + character.width().unwrap_or(0) + 1 > room {
+            break;
+        }
+        short.push(character);
+    }
+    short + "…"
+}
+
+fn draw_right(frame: &mut Frame<'_>, area: Rect, line: Line<'_>) {
+    let width = u16::try_from(line.width()).unwrap_or(u16::MAX).min(area.width);
+    frame.render_widget(Paragraph::new(line), Rect { x: area.right() - width, width, ..area });
+}
+
+/// Draws a word where a picture would be.
+pub fn draw_instead(frame: &mut Frame<'_>, inside: Rect, word: Line<'_>) {
+    let middle = Rect { y: inside.y + inside.height / 2, height: inside.height - inside.height / 2, ..inside };
+    frame.render_widget(Paragraph::new(word).centered().wrap(Wrap { trim: true }), middle);
+}
+
+/// Line above, picture and line below of a viewport.
+pub fn parts(area: Rect) -> [Rect; 3] {
+    let head = Rect { height: 1.min(area.height), ..area };
+    let foot_height = u16::from(area.height > 1);
+    let foot = Rect { y: area.bottom() - foot_height, height: foot_height, ..area };
+    let inside = Rect { y: head.bottom(), height: area.height - head.height - foot.height, ..area };
+    [head, inside, foot]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_is_cut_off_and_what_is_left_out_is_told() {
+        let texts = ["bone W 2000 L 350".to_owned(), "zoom 0.64".to_owned()];
+        assert_eq!(fitting(&texts, 40), "bone W 2000 L 350  zoom 0.64");
+        assert_eq!(fitting(&texts, 27), "bone W 2000 L 350 …");
+        assert_eq!(fitting(&texts, 17), "bone W 2000 L 350");
+        assert_eq!(fitting(&texts, 16), "");
+        assert_eq!(["Axial 1 mm", "Axial", "Axial 1"].map(|name| shortened(name, 6)), ["Axial…", "Axial", "Axial…"]);
+        assert_eq!(shortened("Axial 1", 5), "");
+    }
+}
