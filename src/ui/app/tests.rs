@@ -125,6 +125,26 @@ fn the_worklist_shows_what_matters_at_both_sizes() {
 }
 
 #[test]
+fn the_worklist_is_read_again_after_what_can_change_it_and_nothing_else() {
+    let happened = |what: &str, case: Option<&str>| Event::Happened {
+        what: what.into(),
+        case: case.map(str::to_owned),
+        who: Some("Otto Alt".into()),
+    };
+    for (event, is_read) in [
+        (happened("entries", Some("c-1")), true),
+        (happened("connected", None), true),
+        (happened("disconnected", None), false),
+        (happened("refused: an unknown device", None), false),
+    ] {
+        let mut app = with_falcon((80, 24));
+        app.asked.clear();
+        app.followed(event.clone());
+        assert_eq!(app.asked.iter().any(|request| matches!(request, Request::CaseList)), is_read, "{event:?}");
+    }
+}
+
+#[test]
 fn deleting_a_case_asks_first() {
     let mut app = with_falcon((80, 24));
     app.key(KeyCode::Delete);

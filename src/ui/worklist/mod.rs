@@ -379,8 +379,9 @@ impl Screen for Worklist {
         }
     }
 
-    fn happened(&mut self, what: &str, _case: Option<&str>, context: &mut Context<'_>) {
-        if matches!(what, "connected" | "disconnected") || !what.is_empty() {
+    /// What is about a case changes its line, and a colleague who connects may be new. What strangers do reads nothing.
+    fn happened(&mut self, what: &str, case: Option<&str>, context: &mut Context<'_>) {
+        if case.is_some() || what == "connected" {
             self.list(context);
         }
     }
