@@ -156,6 +156,17 @@ fn deleting_a_case_asks_first() {
 }
 
 #[test]
+fn a_case_is_deleted_that_the_question_named_even_if_the_list_moves() {
+    let mut app = at_worklist((80, 24), vec![summary("c-1", "amber falcon", ""), summary("c-2", "blue heron", "")]);
+    app.key(KeyCode::Delete).script(|request| {
+        let left = vec![summary("c-2", "blue heron", "")];
+        matches!(request, Request::CaseList).then_some(Ok(Reply::Cases { cases: left }))
+    });
+    app.pass(10_000).keys("y");
+    assert!(!app.asked.iter().any(|request| matches!(request, Request::CasePurge { case } if case == "c-2")));
+}
+
+#[test]
 fn a_case_opens_and_shows_words_of_colleagues_without_what_a_terminal_obeys() {
     for size in SIZES {
         let mut app = in_case(size);

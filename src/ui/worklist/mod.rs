@@ -84,6 +84,8 @@ pub struct Worklist {
     counting: Option<Ticket>,
     previewing: Option<Ticket>,
     writing: Option<Ticket>,
+    /// The case the open question is about, even if the list moves.
+    purging: Option<String>,
     /// The list is not what the node has any more.
     stale: bool,
     listed_ms: u64,
@@ -107,6 +109,7 @@ impl Default for Worklist {
             counting: None,
             previewing: None,
             writing: None,
+            purging: None,
             stale: false,
             listed_ms: 0,
             now: None,
@@ -274,6 +277,7 @@ impl Screen for Worklist {
                 }
             }
             Action::PurgeCase => {
+                self.purging = self.chosen_case().map(|case| case.id.clone());
                 if let Some(case) = self.chosen_case() {
                     let lines = vec![
                         format!("{}: {}", case.spoken, case.question),
@@ -283,7 +287,7 @@ impl Screen for Worklist {
                 }
             }
             Action::PurgeConfirmed => {
-                if let Some(case) = self.chosen_case().map(|case| case.id.clone()) {
+                if let Some(case) = self.purging.take() {
                     self.writing = Some(context.write(Request::CasePurge { case }));
                 }
             }
