@@ -1,8 +1,8 @@
-//! A whole consultation on this machine, with nothing to set up.
+//! The steps of a consultation, each with the time it took: for scripts and for CI.
 //!
 //! Two nodes run as two processes, each with a home of its own in a temporary folder, over real sockets on
-//! loopback: this process only asks them, as the command line does. Each step says what it took; the first that
-//! fails ends the demo with a code that is not 0.
+//! loopback: this process only asks them, as the command line does. The first step that fails ends the demo with a
+//! code that is not 0.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
-use super::output::Output;
+use crate::cli::output::Output;
 use crate::node::NodeOptions;
 use crate::node::api::{
     CaseNew, Envelope, Event, Failure, FailureCode, ImportRequest, OpinionDraft, Passphrase, Request,
@@ -22,46 +22,31 @@ use crate::node::api::{
 use crate::node::client::Client;
 use crate::study::synthetic;
 
-/// Two colleagues on this machine, a study, a case, an opinion: a whole consultation without set-up
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  overread demo\n  overread demo --headless\n  overread demo --study ./CT\n\n\
-Everything happens in a temporary folder that is deleted at the end. The synthetic chest CT belongs to nobody.")]
-pub(super) struct Demo {
-    /// Print the steps instead of opening the terminal app (which comes later: both do the same now)
-    #[arg(long)]
-    headless: bool,
-    /// Use this study instead of the synthetic chest CT
-    #[arg(long, value_name = "PATH")]
-    study: Option<PathBuf>,
-}
-
 /// Seed of the synthetic patient: the same study every time.
 const SEED: u64 = 7;
 
 /// The lesion's diameter drawn by the consultant, in pixels either side of its middle.
 const LESION_HALF: f64 = 9.0;
 
-impl Demo {
-    pub(super) async fn run(self, output: &mut Output) -> Result<u8, Failure> {
-        let folder = TempDir::new().map_err(|error| failed("no temporary folder", &error))?;
-        output.begin_stream();
-        tracing::debug!(headless = self.headless, "the demo begins");
-        let mut demo = Steps { output, started: Instant::now(), number: 0 };
-        let ended = tokio::select! {
-            ended = consult(&mut demo, folder.path(), self.study) => ended,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(FailureCode::Interrupted, "The demo was stopped.")),
-        };
-        let seconds = demo.started.elapsed().as_secs_f64();
-        match ended {
-            Ok(()) => {
-                let text = format!("\nDone in {seconds:.1} s: both sides verified the same history.\n");
-                output.result(json!({ "format": 1, "seconds": seconds }), &text);
-                Ok(0)
-            }
-            Err(failure) => {
-                output.failure(&failure);
-                Ok(failure.code.exit_code())
-            }
+/// Runs them all.
+pub(super) async fn run(study: Option<PathBuf>, output: &mut Output) -> Result<u8, Failure> {
+    let folder = TempDir::new().map_err(|error| failed("no temporary folder", &error))?;
+    output.begin_stream();
+    let mut demo = Steps { output, started: Instant::now(), number: 0 };
+    let ended = tokio::select! {
+        ended = consult(&mut demo, folder.path(), study) => ended,
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(FailureCode::Interrupted, "The demo was stopped.")),
+    };
+    let seconds = demo.started.elapsed().as_secs_f64();
+    match ended {
+        Ok(()) => {
+            let text = format!("\nDone in {seconds:.1} s: both sides verified the same history.\n");
+            output.result(json!({ "format": 1, "seconds": seconds }), &text);
+            Ok(0)
+        }
+        Err(failure) => {
+            output.failure(&failure);
+            Ok(failure.code.exit_code())
         }
     }
 }
