@@ -14,6 +14,7 @@ mod bad_input;
 mod bundles;
 mod consult;
 mod crash;
+mod demo;
 mod environment;
 mod forks;
 mod gate;

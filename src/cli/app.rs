@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::node::NodeOptions;
-use crate::node::api::Failure;
+use crate::node::api::{Failure, Passphrase};
 use crate::ui;
 
 use super::output::Output;
@@ -21,11 +21,11 @@ pub(super) fn can_show() -> bool {
 
 /// Runs the app until it is left.
 pub(super) async fn run(home: &Path, passphrases: &Passphrases, output: &mut Output) -> Result<u8, Failure> {
-    let start = ui::Start {
-        colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        lock_after: LOCK_AFTER,
-        passphrase: passphrases.given(output)?,
-    };
-    ui::run(home, NodeOptions::default(), start).await?;
+    ui::run(home, NodeOptions::default(), start(LOCK_AFTER, passphrases.given(output)?)).await?;
     Ok(0)
+}
+
+/// How the app starts at this terminal.
+pub(super) fn start(lock_after: Duration, passphrase: Option<Passphrase>) -> ui::Start {
+    ui::Start { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()), lock_after, passphrase }
 }

@@ -155,7 +155,12 @@ pub fn run(arguments: Vec<OsString>, handed: Option<Passphrase>) -> ExitCode {
         Err(error) => return ExitCode::from(misused(&error, wants_json)),
     };
     let Global { json, quiet, verbose, .. } = cli.global;
-    let shows_app = cli.command.is_none() && !json && app::can_show();
+    let shows_app = !json
+        && match &cli.command {
+            None => app::can_show(),
+            Some(Command::Demo(demo)) => demo.shows_app(),
+            Some(_) => false,
+        };
     if !shows_app || !std::io::stderr().is_terminal() {
         start_log(verbose);
     }

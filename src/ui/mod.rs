@@ -87,7 +87,14 @@ pub struct Start {
 /// # Errors
 /// If the terminal cannot be used, or the home's node neither found nor started.
 pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), Failure> {
-    let client = Client::open(home, options).await?;
+    run_with(Client::open(home, options).await?, start).await
+}
+
+/// Runs the app over a node that was found or started already, and closes its client.
+///
+/// # Errors
+/// If the terminal cannot be used.
+pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     let mut terminal = Terminal::take().map_err(terminal_failure)?;
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let mut pictures = Display::new(terminal.capabilities());

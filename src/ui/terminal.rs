@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
@@ -26,6 +26,11 @@ use super::message::Message;
 
 /// How often the reading thread looks whether it is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long the thread may take to end. Where the terminal is gone, crossterm never returns from looking: then the
+/// thread goes with the process.
+const END_TIME_MAX: Duration = Duration::from_secs(1);
+const END_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Bytes gathered before they go out: a screen of text with colours.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -152,8 +157,13 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It looks ten times a second; what it panicked with was logged.
+        let Some(thread) = self.thread.take() else { return };
+        let began = Instant::now();
+        while !thread.is_finished() && began.elapsed() < END_TIME_MAX {
+            std::thread::sleep(END_LOOK_EVERY);
+        }
+        if thread.is_finished() {
+            // What it panicked with was logged.
             let _ = thread.join();
         }
     }

@@ -14,16 +14,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
+use super::{LOOPBACK, door, failed, new_passphrase, quiet_node, write_synthetic};
 use crate::cli::output::Output;
 use crate::node::NodeOptions;
-use crate::node::api::{
-    CaseNew, Envelope, Event, Failure, FailureCode, ImportRequest, OpinionDraft, Passphrase, Request,
-};
+use crate::node::api::{CaseNew, Envelope, Failure, FailureCode, ImportRequest, OpinionDraft, Request};
 use crate::node::client::Client;
 use crate::study::synthetic;
-
-/// Seed of the synthetic patient: the same study every time.
-const SEED: u64 = 7;
 
 /// The lesion's diameter drawn by the consultant, in pixels either side of its middle.
 const LESION_HALF: f64 = 9.0;
@@ -86,7 +82,7 @@ async fn consult(steps: &mut Steps<'_>, folder: &Path, study: Option<PathBuf>) -
     steps.done(at, "two identities, two vaults, two nodes in two processes", &[asker_is, reader_is]);
 
     let at = Instant::now();
-    let code = pair(&mut asker, &mut reader).await?;
+    let code = pair(&mut asker.client, &mut reader.client).await?;
     steps.done(at, "paired by a spoken code, both names confirmed", &[format!("code {code}")]);
 
     let synthetic = study.is_none();
@@ -215,25 +211,18 @@ async fn consult(steps: &mut Steps<'_>, folder: &Path, study: Option<PathBuf>) -
 impl Colleague {
     /// Makes an identity in a new home and starts its node as a process.
     async fn start(home: &Path, name: &str, site: &str) -> Result<(Self, String), Failure> {
-        let passphrase =
-            crate::encoding::id::base32(&crate::encoding::random::bytes::<20>(&mut crate::encoding::random::system()));
-        let options = NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], ..NodeOptions::default() };
-        let mut here = Client::open(home, options).await?;
+        let passphrase = new_passphrase();
+        let mut here = Client::open(home, quiet_node()).await?;
         let request = Request::Init { name: name.into(), site: site.into(), phone: None };
-        let envelope = Envelope {
-            request,
-            passphrase: Some(Passphrase(passphrase.clone())),
-            request_id: None,
-            wait_seconds: None,
-        };
+        let envelope = Envelope { request, passphrase: Some(passphrase.clone()), request_id: None, wait_seconds: None };
         let initialised = here.ask(envelope, &mut |_| None).await?.document();
         here.close(std::future::pending()).await;
         let program = std::env::current_exe().map_err(|error| failed("this program is not found", &error))?;
         let mut process = Command::new(program)
             .args(["--json", "--home"])
             .arg(home)
-            .args(["node", "--listen", "/ip4/127.0.0.1/tcp/0"])
-            .env("OVERREAD_PASSPHRASE", &passphrase)
+            .args(["node", "--no-beacon", "--listen", LOOPBACK])
+            .env("OVERREAD_PASSPHRASE", &passphrase.0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -266,57 +255,17 @@ impl Colleague {
     }
 }
 
-/// One opens the door, the other joins with the code; both confirm the name they see.
-async fn pair(opener: &mut Colleague, joiner: &mut Colleague) -> Result<String, Failure> {
+/// One opens the door, the other joins with the code.
+async fn pair(opener: &mut Client, joiner: &mut Client) -> Result<String, Failure> {
     let (tell, told) = oneshot::channel();
-    let mut tell = Some(tell);
-    let envelope = |request| Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
-    let mut on_open = move |event: Event| match event {
-        Event::PairingOpen { code, addresses, .. } => {
-            if let Some(tell) = tell.take() {
-                // A joiner that has failed meanwhile ends the demo by itself.
-                let _ = tell.send((code, addresses));
-            }
-            None
-        }
-        Event::ConfirmPerson { .. } => Some(Request::Confirm { yes: true }),
-        _ => None,
-    };
-    let open = opener.client.ask(envelope(Request::PairOpen), &mut on_open);
     let join = async {
-        let (code, addresses) =
-            told.await.map_err(|_| Failure::new(FailureCode::Failed, "The pairing door did not open."))?;
-        let mut confirm =
-            |event| matches!(event, Event::ConfirmPerson { .. }).then_some(Request::Confirm { yes: true });
-        let at = addresses.into_iter().take(1).collect();
-        joiner.client.ask(envelope(Request::PairJoin { code: code.clone(), at }), &mut confirm).await?;
-        Ok::<_, Failure>(code)
+        let door = told.await.map_err(|_| door::closed())?;
+        door::join(joiner, &door).await?;
+        Ok(door.code)
     };
-    let (opened, code) = tokio::join!(open, join);
+    let (opened, code) = tokio::join!(door::open(opener, tell), join);
     opened?;
     code
-}
-
-fn write_synthetic(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| failed("the study cannot be written", &error))?;
-    let write = |number: u32, bytes: Vec<u8>| -> Result<(), WriteStudy> {
-        std::fs::write(folder.join(format!("IM{number:04}")), bytes).map_err(WriteStudy::Disk)
-    };
-    synthetic::study(SEED, synthetic::SLICES, write).map_err(|error| match error {
-        WriteStudy::Disk(error) => failed("the study cannot be written", &error),
-        WriteStudy::Dicom(error) => Failure::new(FailureCode::Failed, format!("The study cannot be made: {error}")),
-    })
-}
-
-enum WriteStudy {
-    Disk(std::io::Error),
-    Dicom(crate::study::write::WriteError),
-}
-
-impl From<crate::study::write::WriteError> for WriteStudy {
-    fn from(error: crate::study::write::WriteError) -> Self {
-        Self::Dicom(error)
-    }
 }
 
 /// The lesion of the synthetic study, or the first pixel of somebody else's middle image.
@@ -372,8 +321,4 @@ fn number(value: &Value, field: &str) -> u64 {
 
 fn expect(holds: bool, otherwise: &str) -> Result<(), Failure> {
     if holds { Ok(()) } else { Err(Failure::new(FailureCode::Failed, format!("The demo failed: {otherwise}."))) }
-}
-
-fn failed(what: &str, error: &std::io::Error) -> Failure {
-    Failure::new(FailureCode::Failed, format!("The demo failed: {what}: {error}."))
 }
