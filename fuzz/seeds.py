@@ -138,6 +138,13 @@ def cases():
         seed("case", bytes([8, 0]) + piece(first) + bytes([0x0D, 2]) + piece(second))
 
 
+def live():
+    for each in vector("live")["good"]:
+        seed("live", unbase64(each["content"]))
+    for each in vector("live")["good"] + vector("live")["bad"]:
+        seed("live", unbase64(each["bytes"]))
+
+
 CASE, PEER, CHUNK = b"\xca" * 32, b"\x02" * 32, b"\x03" * 32
 
 
@@ -335,6 +342,7 @@ def main():
     samples = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
     people()
     cases()
+    live()
     lines()
     studies()
     typed()

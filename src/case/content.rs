@@ -465,17 +465,10 @@ impl Content {
 
 impl Mark {
     fn check(&self) -> Result<(), ContentError> {
-        list("points", self.points.len(), MARK_POINTS_MAX)?;
-        if self.points.is_empty() || self.image.frame == 0 {
-            return Err(ContentError::Field("points and frame"));
-        }
-        if !self.points.iter().all(|point| point.column.is_finite() && point.row.is_finite()) {
-            return Err(ContentError::Field("points"));
-        }
+        check_drawing(&self.image, &self.points)?;
         if self.measured.as_ref().is_some_and(|measured| !measured.value.is_finite()) {
             return Err(ContentError::Field("value"));
         }
-        line("image", &self.image.sop_instance_uid)?;
         self.label.as_ref().map_or(Ok(()), |label| line("label", label))
     }
 }
@@ -507,6 +500,18 @@ impl PartialEq for StudyAdded {
         // The key is a secret without comparison; its study id is made of nothing else.
         (self.study, self.role, &self.head) == (other.study, other.role, &other.head)
     }
+}
+
+/// Checks where something is drawn, in ink or pencil.
+pub(super) fn check_drawing(image: &ImageRef, points: &[Point]) -> Result<(), ContentError> {
+    list("points", points.len(), MARK_POINTS_MAX)?;
+    if points.is_empty() || image.frame == 0 {
+        return Err(ContentError::Field("points and frame"));
+    }
+    if !points.iter().all(|point| point.column.is_finite() && point.row.is_finite()) {
+        return Err(ContentError::Field("points"));
+    }
+    line("image", &image.sop_instance_uid)
 }
 
 fn line(field: &'static str, value: &str) -> Result<(), ContentError> {

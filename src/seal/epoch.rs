@@ -14,7 +14,8 @@ use minicbor::{Decode, Encode};
 use super::aead::{self, OpenError, TAG_BYTES};
 use crate::encoding::id::{Bytes, CaseId, EntryId};
 use crate::encoding::labels::{
-    DERIVE_ENTRY_COMMITMENT, DERIVE_ENTRY_KEY, DERIVE_EPOCH_COMMITMENT, DERIVE_EPOCH_WRAP, SEAL_EPOCH, SEAL_NOTICE,
+    DERIVE_ENTRY_COMMITMENT, DERIVE_ENTRY_KEY, DERIVE_EPOCH_COMMITMENT, DERIVE_EPOCH_WRAP, DERIVE_LIVE_KEY, SEAL_EPOCH,
+    SEAL_NOTICE,
 };
 use crate::encoding::random::CryptoRng;
 use crate::identity::keys::{DeviceKey, NoticeKey, NoticeSecret, SealingKey, SealingSecret, Secret};
@@ -114,6 +115,11 @@ impl EpochSecret {
         EntryKey(aead::derive(&self.0, DERIVE_ENTRY_KEY, &[&case.0, &device.0, salt]))
     }
 
+    /// The key of one live message; so is this one by its salt.
+    pub fn live_key(&self, case: CaseId, device: DeviceKey, salt: &[u8; 32]) -> LiveKey {
+        LiveKey(aead::derive(&self.0, DERIVE_LIVE_KEY, &[&case.0, &device.0, salt]))
+    }
+
     pub fn duplicate(&self) -> Self {
         Self(self.0.duplicate())
     }
@@ -149,6 +155,23 @@ impl EntryKey {
     pub fn open(&self, header: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut content = sealed.to_vec();
         aead::open(&self.0, aead::counter_nonce(0), header, &mut content)?;
+        Ok(content)
+    }
+}
+
+/// The key of a single live message.
+pub struct LiveKey(Secret);
+
+impl LiveKey {
+    /// Seals what is said under its statement (with nothing sealed).
+    pub fn seal(&self, statement: &[u8], mut content: Vec<u8>) -> Result<Vec<u8>, OpenError> {
+        aead::seal(&self.0, aead::counter_nonce(0), statement, &mut content)?;
+        Ok(content)
+    }
+
+    pub fn open(&self, statement: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let mut content = sealed.to_vec();
+        aead::open(&self.0, aead::counter_nonce(0), statement, &mut content)?;
         Ok(content)
     }
 }

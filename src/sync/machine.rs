@@ -21,10 +21,9 @@ use super::exchange::{Exchange, Talk};
 use super::fetch::{Fetch, Fetched};
 use super::frontier::Frontier;
 use super::log::{CaseLog, Logs};
-use super::message::{
-    CARD_BYTES_MAX, CARDS_MAX, CaseDigest, Hello, LIVE_BYTES_MAX, LIVE_SLOTS_MAX, List, Live, Message,
-};
+use super::message::{CARD_BYTES_MAX, CARDS_MAX, CaseDigest, Hello, List, Live, Message};
 use super::peer::Peer;
+use crate::case::live::{LIVE_BYTES_MAX, LIVE_KINDS_MAX};
 use crate::encoding::id::{CaseId, EntryId};
 use crate::encoding::labels::FORMAT_VERSION;
 use crate::identity::keys::DeviceKey;
@@ -315,7 +314,7 @@ impl Machine {
     }
 
     fn send_live(&mut self, case: CaseId, slot: u8, bytes: &[u8]) -> Touched {
-        if slot >= LIVE_SLOTS_MAX || bytes.len() > LIVE_BYTES_MAX {
+        if slot >= LIVE_KINDS_MAX || bytes.len() > LIVE_BYTES_MAX {
             return Touched::Nobody;
         }
         for state in self.peers.values_mut() {

@@ -14,6 +14,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::frontier::{DEVICES_MAX, DeviceHeads, Digest, Frontier, Head, SKETCH_ITEM_BYTES};
+use crate::case::live::{LIVE_BYTES_MAX, LIVE_KINDS_MAX};
 use crate::encoding::id::{CaseId, ChunkId, EntryId};
 use crate::encoding::labels::FORMAT_VERSION;
 use crate::encoding::{DecodeError, from_bytes, to_bytes};
@@ -34,12 +35,6 @@ pub const PROBE_POINTS_MAX: usize = 192;
 
 /// Most chunks named in one message.
 pub const CHUNK_IDS_MAX: usize = 128;
-
-/// Longest live message in bytes.
-pub const LIVE_BYTES_MAX: usize = 16 * 1024;
-
-/// Kinds of live message a case may have at once (pointer, view, pencil, presence, ...).
-pub const LIVE_SLOTS_MAX: u8 = 8;
 
 /// Most cards in one [`Message::Cards`].
 pub const CARDS_MAX: usize = 64;
@@ -253,7 +248,7 @@ pub struct Chunks {
 pub struct Live {
     #[n(0)]
     pub case: CaseId,
-    /// Below [`LIVE_SLOTS_MAX`].
+    /// Below [`LIVE_KINDS_MAX`].
     #[n(1)]
     pub slot: u8,
     #[n(2)]
@@ -395,7 +390,7 @@ impl Message {
             Message::Probe(probe) => {
                 !probe.points.0.is_empty() && probe.points.0.is_sorted_by(|a, b| a.sequence > b.sequence)
             }
-            Message::Live(live) => live.bytes.len() <= LIVE_BYTES_MAX && live.slot < LIVE_SLOTS_MAX,
+            Message::Live(live) => live.bytes.len() <= LIVE_BYTES_MAX && live.slot < LIVE_KINDS_MAX,
             Message::Cards(cards) => cards.0.iter().all(|card| card.len() <= CARD_BYTES_MAX),
             Message::ChunkRequest(request) | Message::Hurry(request) => !request.ids.0.is_empty(),
             _ => true,
@@ -584,7 +579,7 @@ mod tests {
             ),
             (
                 "a live slot that does not exist",
-                to_bytes(&Message::Live(Live { case: case(1), slot: LIVE_SLOTS_MAX, bytes: ByteVec::from(vec![]) })),
+                to_bytes(&Message::Live(Live { case: case(1), slot: LIVE_KINDS_MAX, bytes: ByteVec::from(vec![]) })),
             ),
             (
                 "a card that is too long",

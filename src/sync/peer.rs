@@ -5,7 +5,6 @@
 //! it are bounded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use minicbor::bytes::ByteVec;
 
@@ -15,6 +14,7 @@ use super::frontier::Digest;
 use super::log::{CaseLog, Logs};
 use super::message::{CaseDigest, DIGESTS_MAX, List, Live, Message};
 use super::serve::Serve;
+use crate::case::live::LIVE_EVERY;
 use crate::encoding::id::{CaseId, EntryId};
 use crate::identity::keys::DeviceKey;
 
@@ -23,9 +23,6 @@ pub const CONTROL_FRAMES_MAX: usize = 16;
 
 /// Most control messages that wait for the line.
 pub const CONTROL_QUEUE_MAX: usize = 1024;
-
-/// Live messages of one slot are at least this far apart: 30 a second.
-pub const LIVE_INTERVAL: Duration = Duration::from_millis(33);
 
 #[derive(Debug, Default)]
 pub(super) struct Peer {
@@ -97,7 +94,7 @@ impl Peer {
     fn next_live(&mut self, peer: DeviceKey, now: Instant, out: &mut Vec<Effect>) -> Option<Message> {
         let mut soonest = None;
         for ((case, slot), state) in self.live.iter_mut().filter(|(_, state)| state.waiting.is_some()) {
-            let due = state.last.map_or(now, |last| last + LIVE_INTERVAL);
+            let due = state.last.map_or(now, |last| last + LIVE_EVERY);
             if due <= now {
                 state.last = Some(now);
                 let bytes = ByteVec::from(state.waiting.take()?);

@@ -1039,6 +1039,64 @@ def read_content(data):
     return kind, fields
 
 
+# --- Section 14: live messages ---------------------------------------------------------------------------------------
+
+LIVE_MAX = 16 * 1024
+STATEMENT = record({0: U32, 1: ID, 2: ID, 3: ID, 4: U64, 5: U64, 6: ID, 7: BLOB})
+PENCIL = record({0: IMAGE, 1: number(0, 9), 2: list_of(POINT)})
+LIVE = {0: record({0: BOOL}), 1: record({}, {0: PENCIL})}
+LIVE_NEEDS = {0: 1, 1: 2}
+
+
+def read_live_content(data):
+    """`(kind, fields)`; the fields of an unknown kind are None."""
+    value = decode(data, LIVE_MAX)
+    need(type(value) is list and len(value) == 2, "encoding")
+    kind, fields = value
+    number(0, 7)(kind)
+    if kind not in LIVE:
+        return kind, None
+    LIVE[kind](fields)
+    if kind == 1 and 0 in fields:
+        image, points = fields[0][0], fields[0][2]
+        need(len(points) <= 512, "limit")
+        finite = all(math.isfinite(p[0]) and math.isfinite(p[1]) for p in points)
+        need(points and image[2] > 0 and finite, "range")
+        need(len(image[1].encode()) <= LINE_MAX, "limit")
+    return kind, fields
+
+
+class Heard:
+    """What a receiver that knows the epoch takes (14.3)."""
+
+    def __init__(self, case, epoch, secret, members):
+        self.case, self.epoch, self.secret, self.members = case, epoch, secret, members
+        self.sessions, self.counters = {}, {}
+
+    def hear(self, sender, slot, data):
+        wire = read(data, LIVE_MAX, record({0: BLOB, 1: SIGNATURE}))
+        need(claimed_format(wire[0], 1) in (None, 1), "version")
+        statement = read(wire[0], LIVE_MAX, STATEMENT)
+        case, device, epoch, session, counter, salt = (statement[field] for field in range(1, 7))
+        need(case == self.case, "other-case")
+        need(device == sender, "forwarded")
+        need(self.members.get(device, 0) > 0, "stranger")
+        need(epoch == self.epoch, "epoch")
+        verify(device, "overread/1/sign/live", wire[0], wire[1])
+        key = hkdf(self.secret, "overread/1/derive/live-key", case, device, salt)
+        opened = open_sealed(key, 0, encode({**statement, 7: b""}), statement[7])
+        kind, fields = read_live_content(opened)
+        need(self.members[device] >= LIVE_NEEDS.get(kind, 1), "rightless")
+        need(kind == slot, "other-kind")
+        newest = self.sessions.get(device, session)
+        need(session >= newest, "old")
+        if session > newest:
+            self.counters = {of: number for of, number in self.counters.items() if of[0] != device}
+        need(counter > self.counters.get((device, kind), -1), "old")
+        self.sessions[device], self.counters[device, kind] = session, counter
+        return session, counter, opened, fields
+
+
 # --- Section 10: studies ---------------------------------------------------------------------------------------------
 
 PIECE = 256 * 1024 - 16
@@ -1912,6 +1970,23 @@ def content(vectors):
         refuses(v["name"], v["refusal"], lambda: read_content(b64(v["bytes"])))
 
 
+def live(vectors):
+    members = {unhex(v["device"]): v["role"] for v in vectors["members"]}
+    heard = Heard(unhex(vectors["case"]), unhex(vectors["epoch"]), unhex(vectors["epoch_secret"]), members)
+
+    def hear(v):
+        return heard.hear(unhex(v["from"]), v["slot"], b64(v["bytes"]))
+
+    for v in vectors["good"]:
+        found = accepts(v["name"], lambda: hear(v))
+        check(v["name"], found and found[:3] == (v["session"], v["counter"], b64(v["content"])))
+    for v in vectors["bad"]:
+        refuses(v["name"], v["refusal"], lambda: hear(v))
+    for v in vectors["unknown"]:
+        found = accepts(v["name"], lambda: hear(v))
+        check(v["name"], found and found[3] is None)
+
+
 def history_of(vectors):
     entries = [Entry(b64(v["bytes"])) for v in vectors["entries"]]
     history = History(entries[0])
@@ -2236,7 +2311,7 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     WORDS.extend((folder / "wordlist.txt").read_text().split())
     check("word list", len(WORDS) == 2048 and WORDS == sorted(WORDS))
-    sections = [signature, certificate, card, words, vault, pairing, seals, case, rights, content, packing, study, bundle]
+    sections = [signature, certificate, card, words, vault, pairing, seals, case, rights, content, packing, study, bundle, live]
     known = {section.__name__ for section in sections}
     check("every file is read", {path.stem for path in folder.glob("*.json")} == known)
     for section in sections:

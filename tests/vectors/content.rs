@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::cbor::Value;
 use super::{blob, compare, decode_refusal};
 
-fn refusal(error: &ContentError) -> &'static str {
+pub(super) fn refusal(error: &ContentError) -> &'static str {
     match error {
         ContentError::Encoding(error) => decode_refusal(error),
         ContentError::TooLong { .. } | ContentError::TooMany { .. } => "limit",
@@ -14,11 +14,11 @@ fn refusal(error: &ContentError) -> &'static str {
     }
 }
 
-fn map(fields: Vec<(u64, Value)>) -> Value {
+pub(super) fn map(fields: Vec<(u64, Value)>) -> Value {
     Value::Map(fields.into_iter().map(|(field, value)| (Value::Uint(field), value)).collect())
 }
 
-fn content(kind: u64, fields: Vec<(u64, Value)>) -> Value {
+pub(super) fn content(kind: u64, fields: Vec<(u64, Value)>) -> Value {
     Value::Array(vec![Value::Uint(kind), map(fields)])
 }
 
@@ -34,11 +34,11 @@ fn list(items: Vec<Value>) -> Value {
     Value::Array(items)
 }
 
-fn image(frame: u64) -> Value {
+pub(super) fn image(frame: u64) -> Value {
     map(vec![(0, id(1)), (1, text("2.25.7")), (2, Value::Uint(frame))])
 }
 
-fn point(column: f64) -> Value {
+pub(super) fn point(column: f64) -> Value {
     map(vec![(0, Value::Float(column)), (1, Value::Float(-0.5))])
 }
 

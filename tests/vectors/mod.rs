@@ -22,6 +22,7 @@ mod case;
 mod cbor;
 mod certificate;
 mod content;
+mod live;
 mod packing;
 mod pairing;
 mod rights;

@@ -3,6 +3,7 @@
 mod claims;
 mod forks;
 mod hostile;
+mod live;
 mod schedules;
 
 use std::collections::BTreeMap;
