@@ -20,6 +20,7 @@ mod forks;
 mod gate;
 mod golden;
 mod left_out;
+mod live;
 mod pacs;
 mod reader;
 mod recall;

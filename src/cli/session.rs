@@ -244,6 +244,7 @@ fn show(event: &Event, output: &mut Output) {
     let text = render::event(event);
     match event {
         Event::Progress(progress) => output.progress(progress),
+        Event::Live(_) => {} // no command attends a case
         Event::Delivery { .. } => {
             if let Some(text) = text {
                 output.detail(&text);

@@ -15,6 +15,7 @@ use super::delivery::Waiter;
 use super::frontiers::Frontiers;
 use super::home::{Home, Open, no_vault, store_failure};
 use super::link::{Inner, Link};
+use super::live::Live;
 use super::pacs::Listening;
 use super::rooms::Rooms;
 use super::studies::Studies;
@@ -52,6 +53,7 @@ pub(super) struct Node {
     pub link: Option<Link>,
     pub inbox: Inbox,
     pub(super) listening: Option<Listening>,
+    pub live: Live,
     pub waiters: Vec<Waiter>,
     pub inner: mpsc::Sender<Inner>,
     inner_receiver: Option<mpsc::Receiver<Inner>>,
@@ -102,6 +104,7 @@ impl Node {
             studies: Studies::default(),
             frontiers: Frontiers::default(),
             link: None,
+            live: Live::default(),
             waiters: Vec::new(),
             inner,
             inner_receiver: Some(inner_receiver),
@@ -152,11 +155,12 @@ impl Node {
         let timer = self.link.as_ref().and_then(Link::next_timer);
         let busy = !self.waiters.is_empty();
         let tick = Instant::now() + if busy { TICK } else { Duration::from_secs(5) };
-        timer.map_or(tick, |timer| timer.min(tick))
+        timer.into_iter().chain(self.live.next_wake()).fold(tick, Instant::min)
     }
 
     async fn tick(&mut self) {
         self.link_timers().await;
+        self.live_timers();
         self.serve_waiters().await;
         if let Some(after) = self.options.lock_after
             && self.is_open()
@@ -285,6 +289,8 @@ impl Node {
                 self.opinion_addend(&opinion, text, text_checked, task).await
             }
             R::Say { case, text, text_checked } => self.say(&case, text, text_checked, task).await,
+            R::Attend { case } => self.attend(&case, task).await,
+            R::Pencil { case, pencil } => self.pencil(&case, pencil).map(Step::Done),
             R::Sync => self.sync_now(task).await,
             R::Fetch { case, series, key_images } => self.fetch(&case, &series, key_images, task).await,
             R::BundlePack { recipients, cases, key_images, path } => {
@@ -366,6 +372,7 @@ impl Node {
     /// Wipes everything but the transport key and the notice key; the node goes on as a courier.
     pub async fn lock(&mut self) {
         self.remember_colleagues();
+        self.lock_live();
         let phase = std::mem::replace(&mut self.phase, Phase::Shut);
         let Phase::Open(open) = phase else {
             self.phase = phase;

@@ -102,6 +102,8 @@ pub(super) enum Inner {
     Unpacking(Box<super::bundles::Unpacking>),
     /// Something happened beside the node that everybody who follows should hear.
     Happened(String),
+    /// An app that had a case open may have left.
+    Left,
     /// A pairing came to its end.
     Paired(Box<super::pairing::Ended>),
 }
@@ -305,7 +307,10 @@ impl Node {
                 self.happened(&format!("incomplete: {why:?}"), Some(case.to_string()), None);
                 None
             }
-            Effect::LiveReceived { .. } => None,
+            Effect::LiveReceived { peer, case, slot, bytes } => {
+                self.live_received(peer, case, slot, &bytes);
+                None
+            }
             Effect::CardsReceived { cards, .. } => {
                 self.cards_received(cards).await;
                 None
@@ -397,6 +402,7 @@ impl Node {
             link.outgoing.retain(|(peer, _), _| *peer != device);
             link.shares.retain(|(peer, _), _| *peer != device);
         }
+        self.live_disconnected(&device);
         self.forget_offered().await;
         self.tell(SyncEvent::Disconnected { peer: device });
         let who = self.device_owner(&device);
@@ -443,6 +449,7 @@ impl Node {
                 super::core::answer(&answers, answer).await;
             }
             Inner::Unpacking(unpacking) => self.unpacking(*unpacking).await,
+            Inner::Left => self.live_left(),
             Inner::Happened(what) => self.happened(&what, None, None),
             Inner::Paired(ended) => self.pairing_ended(*ended).await,
         }

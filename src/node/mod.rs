@@ -32,6 +32,7 @@ mod frontiers;
 mod home;
 pub mod library;
 mod link;
+mod live;
 mod opinions;
 mod pacs;
 mod pairing;

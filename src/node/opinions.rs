@@ -298,7 +298,7 @@ fn one<T>(typed: &str, what: &str, mut found: Vec<T>) -> Result<T, Failure> {
     }
 }
 
-fn parse_shape(text: &str) -> Result<Shape, Failure> {
+pub(super) fn parse_shape(text: &str) -> Result<Shape, Failure> {
     let found = SHAPES.iter().find(|(word, _)| *word == text);
     found.map(|(_, shape)| *shape).ok_or_else(|| {
         let words: Vec<&str> = SHAPES.iter().map(|(word, _)| *word).collect();

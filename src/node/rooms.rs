@@ -12,6 +12,7 @@ use super::home::{Open, store_failure};
 use crate::case::access::Role;
 use crate::case::entry::{Entry, EntryError, SignedEntry};
 use crate::case::history::{Acceptance, Refusal};
+use crate::case::live::circle::Circle;
 use crate::case::room::{Room, Written};
 use crate::case::state::CaseState;
 use crate::encoding::id::{CaseId, EntryId};
@@ -24,6 +25,8 @@ pub(super) struct OpenCase {
     pub room: Room,
     pub answered: Answered,
     state: Option<Arc<CaseState>>,
+    /// Who says and hears things live; looked for again only after the case changed.
+    circle: Option<Option<Arc<Circle>>>,
 }
 
 /// Whether the person has opened, answered or fetched the case.
@@ -104,7 +107,7 @@ impl Rooms {
     pub fn unlock(&mut self, open: &Open) {
         for case in self.cases.values_mut() {
             case.room.learn(&open.author());
-            case.state = None;
+            case.changed();
         }
     }
 
@@ -112,7 +115,7 @@ impl Rooms {
     pub fn lock(&mut self) {
         for case in self.cases.values_mut() {
             case.room.forget();
-            case.state = None;
+            case.changed();
         }
     }
 
@@ -131,7 +134,7 @@ impl Rooms {
             None if self.damaged.contains(&case) => return Taken::MissingCause,
             None => match Room::open(signed, []) {
                 Ok(room) => {
-                    self.cases.insert(case, OpenCase { room, answered: Answered::Offered, state: None });
+                    self.cases.insert(case, OpenCase { room, answered: Answered::Offered, state: None, circle: None });
                     self.index(case, &entry, bytes.len());
                     return Taken::New(Box::new(entry));
                 }
@@ -143,7 +146,7 @@ impl Rooms {
             Ok(Acceptance::New(_)) => {
                 self.index(case, &entry, bytes.len());
                 if let Some(open) = self.cases.get_mut(&case) {
-                    open.state = None;
+                    open.changed();
                 }
                 Taken::New(Box::new(entry))
             }
@@ -157,7 +160,7 @@ impl Rooms {
     pub fn found(&mut self, room: Room, written: &Written) {
         let case = room.case();
         if let Ok(signed) = SignedEntry::read(&written.bytes) {
-            self.cases.insert(case, OpenCase { room, answered: Answered::Accepted, state: None });
+            self.cases.insert(case, OpenCase { room, answered: Answered::Accepted, state: None, circle: None });
             self.index(case, signed.entry(), written.bytes.len());
         }
     }
@@ -170,7 +173,7 @@ impl Rooms {
             }
         }
         if let Some(open) = self.cases.get_mut(&case) {
-            open.state = None;
+            open.changed();
         }
     }
 
@@ -225,6 +228,22 @@ impl Rooms {
 }
 
 impl OpenCase {
+    /// What was made of the entries no longer holds.
+    fn changed(&mut self) {
+        self.state = None;
+        self.circle = None;
+    }
+
+    /// Who says and hears things live in the case now; none without a clean epoch whose secret is here.
+    pub fn circle(&mut self) -> Option<Arc<Circle>> {
+        if let Some(circle) = &self.circle {
+            return circle.clone();
+        }
+        let circle = Circle::of(&self.room).map(Arc::new);
+        self.circle = Some(circle.clone());
+        circle
+    }
+
     /// The case as it stands, folded again only after it changed.
     pub fn state(&mut self) -> Arc<CaseState> {
         if let Some(state) = &self.state {

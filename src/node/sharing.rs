@@ -97,6 +97,7 @@ impl Node {
                 self.tell(SyncEvent::Share { peer, case, standing });
             }
         }
+        self.live_members_changed();
     }
 
     /// Ends what is shared of a case with everybody connected.

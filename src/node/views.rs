@@ -90,6 +90,7 @@ impl Node {
             }
         });
         let members = members.collect();
+        let here = self.live_view(case).here;
         let studies = state.shared.studies.iter().map(|study| self.study_view(case, &state, study)).collect();
         let patient = self.real_patient(&state)?;
         let answered = self.rooms.get(&case).map_or(Answered::Accepted, |open| open.answered);
@@ -110,6 +111,7 @@ impl Node {
             role: role_word(&state, &me),
             standing: standing_word(answered).into(),
             members,
+            here,
             studies,
             marks: self.mark_views(case)?,
             opinions: self.opinion_views(case)?,

@@ -101,6 +101,11 @@ impl Heard {
         !self.end(|of, device, content, _| of == case && !may(device, content.needed_role())).is_empty()
     }
 
+    /// Lets go of all that a device said, as when the connection to it ends.
+    pub fn silence(&mut self, device: &DeviceKey) -> BTreeSet<CaseId> {
+        self.end(|_, of, _, _| of == device)
+    }
+
     /// Forgets all that was said, as on locking; what was heard is still not taken again.
     pub fn forget(&mut self) {
         self.end(|_, _, _, _| true);

@@ -70,6 +70,8 @@ pub(super) fn case(view: &CaseView, width: usize) -> String {
     text += &field("your role", &view.role, width);
     text += &section("Critical findings", &criticals(&view.criticals, width));
     text += &section("Members", &members(&view.members, width));
+    let here: Vec<&str> = view.here.iter().map(|here| here.name.as_str()).collect();
+    text += &field("here now", &here.join(", "), width);
     text += &section("Studies", &studies(&view.studies, width));
     text += &section("Marks", &if view.marks.is_empty() { String::new() } else { marks(&view.marks, width) });
     for opinion in &view.opinions {

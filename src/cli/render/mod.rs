@@ -75,7 +75,7 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
 /// The text of something that happens on the way, without a last line feed; progress is drawn elsewhere.
 pub(super) fn event(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Progress(_) => return None,
+        Event::Progress(_) | Event::Live(_) => return None,
         Event::PairingOpen { command, .. } => format!(
             "Read this line to your colleague, who types it:\n\n    {}\n\nThe code works once, and for two minutes.",
             shown(command)

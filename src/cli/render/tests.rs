@@ -123,6 +123,7 @@ fn case(text: &str) -> CaseView {
                 me: true,
             },
         ],
+        here: Vec::new(),
         studies: vec![CaseStudyView {
             id: "s-abcdefghijkl".into(),
             role: "index".into(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
+use super::live::LiveView;
 use super::study::{
     ImageView, ImportReport, InboxView, InstanceFile, LeftOutImage, SkippedFile, StudyDetail, StudyPatient, StudyView,
 };
@@ -52,6 +53,8 @@ pub enum Event {
     Notice {
         text: String,
     },
+    /// What is shown live in a case that an app attends ([`Request::Attend`](super::Request::Attend)).
+    Live(LiveView),
     /// Neighbours can send now.
     PacsListening {
         address: String,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answer::DeliveryView;
+use super::live::HereView;
 use super::study::PlanPatient;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct CaseView {
     pub role: String,
     pub standing: String,
     pub members: Vec<MemberView>,
+    /// Who else has the case open at this moment.
+    #[serde(default)]
+    pub here: Vec<HereView>,
     pub studies: Vec<CaseStudyView>,
     pub marks: Vec<MarkView>,
     pub opinions: Vec<OpinionView>,

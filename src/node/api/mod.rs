@@ -11,11 +11,13 @@
 mod answer;
 mod case;
 mod failure;
+mod live;
 mod request;
 mod study;
 
 pub use answer::*;
 pub use case::*;
 pub use failure::*;
+pub use live::*;
 pub use request::*;
 pub use study::*;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::live::PencilDraft;
+
 /// A request with what goes with every request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope {
@@ -240,6 +242,16 @@ pub enum Request {
         case: String,
         text: String,
         text_checked: bool,
+    },
+    /// An app has the case open: the others see so, and [`Event::Live`](super::Event::Live) tells what they show, at
+    /// once and whenever it changes, until the client leaves. Locking ends it.
+    Attend {
+        case: String,
+    },
+    /// The pencil in a case that is attended draws this, or nothing any more; answered at once.
+    Pencil {
+        case: String,
+        pencil: Option<PencilDraft>,
     },
     Sync,
     Fetch {

@@ -461,6 +461,7 @@ pub fn case(id: &str, spoken: &str) -> CaseView {
         role: "owner".into(),
         standing: "accepted".into(),
         members: vec![member("Dr. Anna Weiss", true), member("Dr. Ben Okafor", false)],
+        here: Vec::new(),
         studies: Vec::new(),
         marks: Vec::new(),
         opinions: Vec::new(),
