@@ -53,7 +53,7 @@ async fn somebody_invited_after_a_long_discussion_sees_the_case() {
     // Longer than the first messages of entries together: the one that invites stands in a later one.
     for number in 0..30 {
         let text = format!("{number}: {}", "thought ".repeat(2_000));
-        asker.json(Request::Say { case: case.clone(), text, text_checked: true }).await;
+        asker.json(Request::Say { case: case.clone(), text, view: None, text_checked: true }).await;
     }
     let add =
         Request::CaseMemberAdd { case: case.clone(), who: "Marsh".into(), role: "reader".into(), to_unverified: false };

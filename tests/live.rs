@@ -1,9 +1,11 @@
-//! What members show each other while they look: who is here, and what is drawn before it is ink.
+//! What members show each other: who is here, what is drawn before it is ink, and the view that goes with a message.
 
 use std::time::{Duration, Instant};
 
 use overread::node::NodeOptions;
-use overread::node::api::{Answer, Envelope, Event, FailureCode, LiveView, PencilDraft, Request};
+use overread::node::api::{
+    Answer, AttachedImage, AttachedView, Envelope, Event, FailureCode, LiveView, PencilDraft, Request, ShownPart,
+};
 use overread::node::client::Client;
 use overread::sync::message::Message;
 use serde_json::{Value, json};
@@ -341,4 +343,52 @@ async fn who_is_killed_is_gone() {
     at_anna.kill();
     within(async { while heard.recv().await.and_then(here) != Some(0) {} }).await;
     drop(attending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_takes_the_view_with_it_and_refuses_what_nobody_could_restore() {
+    let ward = Ward::open().await;
+    let image = AttachedImage {
+        study: ward.study.clone(),
+        series_instance_uid: "2.25.8".into(),
+        image: "2.25.7".into(),
+        frame: 1,
+        window: "1500/-600".into(),
+        quarter_turns: 1,
+        mirrored: true,
+        inverted: false,
+        part: Some(ShownPart { span: 128.5, centre: (30.0, -4.5) }),
+    };
+    let view = AttachedView { rows: 1, columns: 2, active: 0, viewports: vec![Some(image.clone()), None] };
+    let say = |view: &AttachedView| Request::Say {
+        case: ward.case.clone(),
+        text: "See here.".into(),
+        view: Some(view.clone()),
+        text_checked: true,
+    };
+    ward.anna.json(say(&view)).await;
+    let shown = ward.ben.hears(&ward.case, "See here.").await;
+    let restored: AttachedView = serde_json::from_value(shown["messages"][0]["view"].clone()).unwrap();
+    assert_eq!(restored, view);
+
+    let with = |change: fn(&mut AttachedImage)| {
+        let mut image = image.clone();
+        change(&mut image);
+        AttachedView { viewports: vec![Some(image), None], ..view.clone() }
+    };
+    let hostile = [
+        with(|image| image.window = "bright".into()),
+        with(|image| image.window = "1e300/40".into()),
+        with(|image| image.study = "s-aaaa".into()),
+        with(|image| image.frame = 0),
+        with(|image| image.quarter_turns = 4),
+        with(|image| image.part = Some(ShownPart { span: f64::NAN, centre: (0.0, 0.0) })),
+        with(|image| image.part = Some(ShownPart { span: 10.0, centre: (f64::INFINITY, 0.0) })),
+        AttachedView { rows: u32::MAX, ..view.clone() },
+        AttachedView { active: 2, ..view.clone() },
+    ];
+    for view in hostile {
+        assert!(ward.anna.ask(say(&view)).await.is_err(), "{view:?}");
+    }
+    assert_eq!(ward.anna.shown(&ward.case).await["messages"].as_array().unwrap().len(), 1);
 }

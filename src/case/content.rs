@@ -7,6 +7,7 @@
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::access::Role;
+use super::attached::AttachedView;
 use super::entry::ENTRY_BYTES_MAX;
 use crate::encoding::id::{EntryId, MarkId, OpinionId, StudyId};
 use crate::encoding::time::Timestamp;
@@ -356,25 +357,9 @@ pub struct Message {
     pub text: String,
     /// A view to restore on request.
     #[n(1)]
-    pub view: Option<AttachedView>,
+    pub view: Option<Box<AttachedView>>,
     #[n(2)]
     pub reply_to: Option<EntryId>,
-}
-
-/// What the writer had on screen.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-#[cbor(map)]
-pub struct AttachedView {
-    #[n(0)]
-    pub image: ImageRef,
-    #[n(1)]
-    pub window_width: Option<f64>,
-    #[n(2)]
-    pub window_center: Option<f64>,
-    #[n(3)]
-    pub zoom: f64,
-    #[n(4)]
-    pub layout: String,
 }
 
 /// A finding that cannot wait.
@@ -452,7 +437,10 @@ impl Content {
             Self::MarkDeleted(_) | Self::Unknown(_) => Ok(()),
             Self::Opinion(opinion) => opinion.check(),
             Self::Addendum(addendum) => text("addendum", &addendum.text),
-            Self::Message(message) => text("message", &message.text),
+            Self::Message(message) => {
+                text("message", &message.text)?;
+                message.view.as_ref().map_or(Ok(()), |view| view.check())
+            }
             Self::Critical(critical) => text("finding", &critical.finding),
             Self::Receipt(receipt) => {
                 list("opened", receipt.opened.len(), RECEIPT_ENTRIES_MAX)?;
@@ -514,7 +502,7 @@ pub(super) fn check_drawing(image: &ImageRef, points: &[Point]) -> Result<(), Co
     line("image", &image.sop_instance_uid)
 }
 
-fn line(field: &'static str, value: &str) -> Result<(), ContentError> {
+pub(super) fn line(field: &'static str, value: &str) -> Result<(), ContentError> {
     if value.len() <= LINE_BYTES_MAX {
         Ok(())
     } else {
@@ -534,7 +522,7 @@ fn optional(field: &'static str, value: &Option<String>) -> Result<(), ContentEr
     value.as_ref().map_or(Ok(()), |value| text(field, value))
 }
 
-fn list(field: &'static str, items: usize, max: usize) -> Result<(), ContentError> {
+pub(super) fn list(field: &'static str, items: usize, max: usize) -> Result<(), ContentError> {
     if items <= max { Ok(()) } else { Err(ContentError::TooMany { field, items, max }) }
 }
 

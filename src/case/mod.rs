@@ -4,6 +4,7 @@
 //! [`members`]: who may do what. [`live`]: what members show each other and nobody keeps. No I/O, no clock: time and randomness come in as arguments.
 
 pub mod access;
+pub mod attached;
 pub mod content;
 pub mod entry;
 pub mod history;

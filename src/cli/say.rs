@@ -28,6 +28,6 @@ pub(super) struct Say {
 impl Say {
     pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
         let text = read::argument(self.text)?;
-        session.carry_out(Request::Say { case: self.case, text, text_checked: self.text_checked }).await
+        session.carry_out(Request::Say { case: self.case, text, view: None, text_checked: self.text_checked }).await
     }
 }

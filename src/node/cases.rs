@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::api::{CaseEdit, CaseNew, Failure, FailureCode, Reply};
+use super::api::{AttachedView, CaseEdit, CaseNew, Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
 use super::library::{self, Origin, sentence};
 use super::rooms::{ACCEPTED, Answered, OpenCase, damaged, put_written};
@@ -274,10 +274,18 @@ impl Node {
         self.answer_when_delivered(case, entries, reply, task).await
     }
 
-    pub async fn say(&mut self, typed: &str, text: String, text_checked: bool, task: Task) -> Result<Step, Failure> {
+    pub async fn say(
+        &mut self,
+        typed: &str,
+        text: String,
+        view: Option<AttachedView>,
+        text_checked: bool,
+        task: Task,
+    ) -> Result<Step, Failure> {
         let case = self.open_case(typed).await?;
         self.check_case_text(case, &[("message", Some(&text))], text_checked)?;
-        let content = Content::Message(Message { text, view: None, reply_to: None });
+        let view = view.map(|view| self.view_to_attach(case, view)).transpose()?.map(Box::new);
+        let content = Content::Message(Message { text, view, reply_to: None });
         self.write_and_answer(case, &[content], None, task, written_ids).await
     }
 
@@ -487,6 +495,14 @@ impl Node {
         let prefix = study_prefix(typed)?;
         let ids = self.studies.local().keys();
         one_study(typed, ids.filter(|study| prefix.matches(StudyId::LETTER, study.as_bytes())).copied().collect())
+    }
+
+    /// A study of a case that a program named.
+    pub fn study_in_case(&mut self, case: CaseId, typed: &str) -> Result<StudyId, Failure> {
+        let prefix = study_prefix(typed)?;
+        let state = self.state(case)?;
+        let studies = state.current_studies().map(|study| study.study);
+        one_study(typed, studies.filter(|study| prefix.matches(StudyId::LETTER, study.as_bytes())).collect())
     }
 
     /// A study of this home or of one of its cases.

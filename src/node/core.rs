@@ -288,7 +288,7 @@ impl Node {
             R::OpinionAddend { opinion, text, text_checked } => {
                 self.opinion_addend(&opinion, text, text_checked, task).await
             }
-            R::Say { case, text, text_checked } => self.say(&case, text, text_checked, task).await,
+            R::Say { case, text, view, text_checked } => self.say(&case, text, view, text_checked, task).await,
             R::Attend { case } => self.attend(&case, task).await,
             R::Pencil { case, pencil } => self.pencil(&case, pencil).map(Step::Done),
             R::Sync => self.sync_now(task).await,

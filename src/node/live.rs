@@ -24,7 +24,7 @@ use crate::case::live::circle::LivePlace;
 use crate::case::live::content::{LiveContent, Pencil, PencilNow, Presence};
 use crate::case::live::heard::Heard;
 use crate::case::live::{LIVE_AGAIN_EVERY, LIVE_EVERY, next_session};
-use crate::encoding::id::{CaseId, IdPrefix, StudyId};
+use crate::encoding::id::CaseId;
 use crate::encoding::random;
 use crate::encoding::text::shown;
 use crate::identity::keys::{DeviceKey, IdentityKey};
@@ -147,12 +147,7 @@ impl Node {
     }
 
     fn pencil_of(&mut self, case: CaseId, draft: PencilDraft) -> Result<Pencil, Failure> {
-        let state = self.state(case)?;
-        let prefix = IdPrefix::parse(&draft.study);
-        let named = |study: &StudyId| prefix.as_ref().is_some_and(|typed| typed.matches(StudyId::LETTER, &study.0));
-        let study = state.current_studies().map(|study| study.study).find(named).ok_or_else(|| {
-            Failure::new(FailureCode::NotFound, format!("There is no study {} in this case.", shown(&draft.study)))
-        })?;
+        let study = self.study_in_case(case, &draft.study)?;
         let shape = parse_shape(&draft.kind)?;
         let image = ImageRef { study, sop_instance_uid: draft.sop_instance_uid, frame: draft.frame };
         let points = draft.points.into_iter().map(|(column, row)| Point { column, row }).collect();

@@ -19,6 +19,7 @@
 
 pub mod api;
 mod arrivals;
+mod attached;
 mod beside;
 mod bundles;
 mod cards;

@@ -7,6 +7,7 @@ use super::api::{
     AddendumView, BasisSeriesView, BasisView, CaseStudyView, CaseSummary, CaseView, CriticalView, Failure, FailureCode,
     ForkView, LogEntry, MarkView, MemberView, MessageView, OpinionView, PlanPatient, ReceiptView, Reply,
 };
+use super::attached::attached_view;
 use super::core::Node;
 use super::library;
 use super::opinions::SHAPES;
@@ -124,6 +125,7 @@ impl Node {
                     text: shown_lines(&said.content.text).into_owned(),
                     time: said.stamp.claimed.to_string(),
                     late: said.stamp.flags.late,
+                    view: said.content.view.as_deref().map(attached_view),
                 })
                 .collect(),
             criticals: shared

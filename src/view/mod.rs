@@ -8,13 +8,14 @@
 //! [`pose`] says how an image is looked at, [`mapping`] where its points lie on the screen; [`scene`] makes the
 //! picture, which is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies
 //! above it, and [`marks`] what colleagues drew. [`letters`] and [`corner`] are the words around it, [`layout`] shares
-//! the screen among viewports, and [`window`] and [`snap`] answer hand and keys.
+//! the screen among viewports, [`window`] and [`snap`] answer hand and keys, and [`attached`] says a pose to others.
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
 //!
 //! A frame alone has pixels; several have a patient. [`space`] finds in one viewport what another one shows, [`stack`]
 //! orders a series in space and says what is wrong with it, [`volume`] holds its values, [`mpr`] cuts them.
 
+pub mod attached;
 pub mod corner;
 mod flatten;
 pub mod ink;

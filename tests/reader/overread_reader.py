@@ -984,7 +984,9 @@ MEASURED = record({0: F64, 1: TEXT, 2: TEXT})
 CALL = record({0: TEXT, 1: TEXT, 2: TEXT})
 SERIES_BASIS = record({0: ID, 1: TEXT, 2: U32, 3: U32}, {4: U32, 5: F64, 6: TEXT, 7: U32})
 BASIS = record({0: ID, 1: list_of(ID), 2: list_of(SERIES_BASIS), 3: BOOL})
-VIEW = record({0: IMAGE, 3: F64, 4: TEXT}, {1: F64, 2: F64})
+WINDOW = choice({0: [], 1: [], 2: [U32], 3: [TEXT], 4: [F64, F64]})
+SHOWN = record({0: IMAGE, 1: TEXT, 2: WINDOW, 3: U32, 4: BOOL, 5: BOOL}, {6: record({0: F64, 1: POINT})})
+VIEW = record({0: U32, 1: U32, 2: U32, 3: list_of(record({}, {0: SHOWN}))})
 CONTENT = {
     0: record({0: list_of(record({0: ID, 1: TEXT, 2: TEXT}))}, {1: TEXT}),
     1: record({}, {0: TEXT, 1: TEXT, 2: TEXT, 3: number(0, 2), 4: I64, 5: number(0, 1)}),
@@ -999,6 +1001,22 @@ CONTENT = {
     10: record({0: list_of(ID), 1: list_of(ID), 2: list_of(ID)}),
 }
 TEXT_MAX, LINE_MAX = 32 * 1024, 1024
+
+
+def check_view(view):
+    rows, columns, active, viewports = (view[field] for field in range(4))
+    need(len(viewports) <= 9, "limit")
+    need(1 <= rows <= 3 and 1 <= columns <= 3 and len(viewports) == rows * columns and active < len(viewports), "range")
+    for shown_image in (viewport[0] for viewport in viewports if 0 in viewport):
+        image, series, (kind, window) = shown_image[0], shown_image[1], shown_image[2]
+        need(len(image[1].encode()) <= LINE_MAX and len(series.encode()) <= LINE_MAX, "limit")
+        need(image[2] > 0 and shown_image[3] <= 3, "range")
+        need(kind != 2 or window[0] > 0, "range")
+        need(kind != 3 or len(window[0].encode()) <= 64, "limit")
+        need(kind != 4 or (0 < window[0] <= 1e9 and abs(window[1]) <= 1e9), "range")
+        if 6 in shown_image:
+            span, centre = shown_image[6][0], shown_image[6][1]
+            need(1e-3 <= span <= 1e7 and abs(centre[0]) <= 1e6 and abs(centre[1]) <= 1e6, "range")
 
 
 def read_content(data):
@@ -1034,6 +1052,8 @@ def read_content(data):
     if kind == 6:
         need(fields[0].strip() and fields.get(4, 0) <= 100, "range")
         need(len(fields[5][1]) <= 256 and len(fields[5][2]) <= 256, "limit")
+    if kind == 8 and 1 in fields:
+        check_view(fields[1])
     if kind == 10:
         need(all(len(fields[i]) <= 512 for i in range(3)), "limit")
     return kind, fields

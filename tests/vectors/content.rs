@@ -73,17 +73,61 @@ fn opinion(impression: &str, confidence: u64) -> Value {
     )
 }
 
+/// A view in numbers that can each be wrong.
+struct Seen {
+    rows: u64,
+    columns: u64,
+    active: u64,
+    /// How many viewports there are, where not as many as the layout has; and how many of them show an image.
+    viewports: Option<usize>,
+    shown: usize,
+    frame: u64,
+    window: Value,
+    quarter_turns: u64,
+    part: Option<(f64, f64)>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let window = window(4, vec![Value::Float(1500.0), Value::Float(-600.0)]);
+        let part = Some((128.5, 300.25));
+        Self { rows: 1, columns: 1, active: 0, viewports: None, shown: 1, frame: 3, window, quarter_turns: 1, part }
+    }
+}
+
+fn window(number: u64, fields: Vec<Value>) -> Value {
+    list(vec![Value::Uint(number), list(fields)])
+}
+
+fn view(seen: Seen) -> Value {
+    let viewports = seen.viewports.unwrap_or((seen.rows * seen.columns) as usize);
+    let part = seen.part.map(|(span, column)| (6, map(vec![(0, Value::Float(span)), (1, point(column))])));
+    let fields = [
+        (0, image(seen.frame)),
+        (1, text("2.25.8")),
+        (2, seen.window),
+        (3, Value::Uint(seen.quarter_turns)),
+        (4, Value::Bool(true)),
+        (5, Value::Bool(false)),
+    ];
+    let shown = map(fields.into_iter().chain(part).collect());
+    let viewport = |n| if n < seen.shown { map(vec![(0, shown.clone())]) } else { map(vec![]) };
+    map(vec![
+        (0, Value::Uint(seen.rows)),
+        (1, Value::Uint(seen.columns)),
+        (2, Value::Uint(seen.active)),
+        (3, list((0..viewports).map(viewport).collect())),
+    ])
+}
+
+fn seen(seen: Seen) -> Value {
+    content(8, vec![(0, text("See slice 3.")), (1, view(seen))])
+}
+
 /// One of each kind, in full, written by hand: what this program must read.
 fn good() -> Vec<(&'static str, Value)> {
     let person = map(vec![(0, id(1)), (1, text("Anna Weiß")), (2, text("Kantonsspital Süd"))]);
     let measured = map(vec![(0, Value::Float(7.2)), (1, text("mm")), (2, text("pixel spacing"))]);
-    let view = map(vec![
-        (0, image(3)),
-        (1, Value::Float(1500.0)),
-        (2, Value::Float(-600.0)),
-        (3, Value::Float(2.0)),
-        (4, text("1x1")),
-    ]);
     let call = map(vec![(0, text("Dr. Weiß")), (1, text("14:05")), (2, text("herself"))]);
     vec![
         ("members note", content(0, vec![(0, list(vec![person])), (1, text("second reader"))])),
@@ -121,7 +165,13 @@ fn good() -> Vec<(&'static str, Value)> {
         ("mark deleted", content(5, vec![(0, id(9))])),
         ("opinion", opinion("Metastasis is likely.", 80)),
         ("addendum", content(7, vec![(0, id(8)), (1, text("Agreed with surgery."))])),
-        ("message", content(8, vec![(0, text("See slice 3.")), (1, view), (2, id(7))])),
+        ("message", content(8, vec![(0, text("See slice 3.")), (1, view(Seen::default())), (2, id(7))])),
+        ("message with six viewports", seen(Seen { rows: 2, columns: 3, active: 5, shown: 4, ..Seen::default() })),
+        ("message with the file's window", seen(Seen { window: window(0, vec![]), ..Seen::default() })),
+        ("message with the whole range", seen(Seen { window: window(1, vec![]), ..Seen::default() })),
+        ("message with a preset of later", seen(Seen { window: window(3, vec![text("spleen")]), ..Seen::default() })),
+        ("message with an empty viewport", seen(Seen { shown: 0, ..Seen::default() })),
+        ("message with a whole image", seen(Seen { part: None, ..Seen::default() })),
         ("critical finding", content(9, vec![(0, text("Tension pneumothorax")), (1, call), (2, id(8))])),
         ("receipt", content(10, vec![(0, list(vec![id(1)])), (1, list(vec![id(2)])), (2, list(vec![id(3)]))])),
     ]
@@ -147,6 +197,11 @@ fn content_is_as_committed() {
         })
         .collect();
 
+    let values = |width, level| {
+        let window = window(4, vec![Value::Float(width), Value::Float(level)]);
+        seen(Seen { window, ..Seen::default() }).to_bytes()
+    };
+    let part = |span, column| seen(Seen { part: Some((span, column)), ..Seen::default() }).to_bytes();
     let unknown = content(18, vec![(0, text("a ballot"))]).to_bytes();
     assert!(Content::from_bytes(&unknown) == Ok(Content::Unknown(18)));
     let long = "x".repeat(32 * 1024 + 1);
@@ -178,6 +233,44 @@ fn content_is_as_committed() {
         ("an infinite column", mark(1, vec![point(f64::INFINITY)]).to_bytes(), "range"),
         ("a column that is no number", mark(1, vec![point(f64::NAN)]).to_bytes(), "range"),
         ("an empty impression", opinion(" \n", 80).to_bytes(), "range"),
+        ("a view of no rows", seen(Seen { rows: 0, ..Seen::default() }).to_bytes(), "range"),
+        ("a view of four columns", seen(Seen { columns: 4, ..Seen::default() }).to_bytes(), "range"),
+        (
+            "a view of four billion rows",
+            seen(Seen { rows: 1 << 31, viewports: Some(0), ..Seen::default() }).to_bytes(),
+            "range",
+        ),
+        (
+            "a view with too few viewports",
+            seen(Seen { columns: 2, viewports: Some(1), ..Seen::default() }).to_bytes(),
+            "range",
+        ),
+        ("a view with ten viewports", seen(Seen { viewports: Some(10), ..Seen::default() }).to_bytes(), "limit"),
+        ("a view whose active viewport is none", seen(Seen { active: 1, ..Seen::default() }).to_bytes(), "range"),
+        ("a view of frame 0", seen(Seen { frame: 0, ..Seen::default() }).to_bytes(), "range"),
+        ("four quarter turns", seen(Seen { quarter_turns: 4, ..Seen::default() }).to_bytes(), "range"),
+        (
+            "a view of window 0",
+            seen(Seen { window: window(2, vec![Value::Uint(0)]), ..Seen::default() }).to_bytes(),
+            "range",
+        ),
+        ("a window of no kind", seen(Seen { window: window(5, vec![]), ..Seen::default() }).to_bytes(), "encoding"),
+        (
+            "a preset of 65 bytes",
+            seen(Seen { window: window(3, vec![text(&"x".repeat(65))]), ..Seen::default() }).to_bytes(),
+            "limit",
+        ),
+        ("a window of no width", values(0.0, 40.0), "range"),
+        ("a window whose width is no number", values(f64::NAN, 40.0), "range"),
+        ("a window that is infinitely wide", values(f64::INFINITY, 40.0), "range"),
+        ("a huge window", values(1e300, 40.0), "range"),
+        ("a level that is no number", values(80.0, f64::NAN), "range"),
+        ("a huge level", values(80.0, -1e300), "range"),
+        ("a span of nothing", part(0.0, 1.0), "range"),
+        ("a span that is no number", part(f64::NAN, 1.0), "range"),
+        ("a huge span", part(1e300, 1.0), "range"),
+        ("a centre that is no number", part(100.0, f64::NAN), "range"),
+        ("a centre far away", part(100.0, 1e300), "range"),
         ("101 percent", opinion("x", 101).to_bytes(), "range"),
         (
             "513 receipts",

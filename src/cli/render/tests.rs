@@ -144,6 +144,7 @@ fn case(text: &str) -> CaseView {
             text: text.into(),
             time: "2026-11-24T10:00:00Z".into(),
             late: true,
+            view: None,
         }],
         criticals: vec![CriticalView {
             id: "1".into(),

@@ -158,6 +158,49 @@ pub struct MessageView {
     pub text: String,
     pub time: String,
     pub late: bool,
+    /// What its writer had on screen.
+    #[serde(default)]
+    pub view: Option<AttachedView>,
+}
+
+/// What the writer of a message had on screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttachedView {
+    /// 1 to 3 each.
+    pub rows: u32,
+    pub columns: u32,
+    /// The viewport she was in, from 0, row by row.
+    pub active: u32,
+    /// All of them, row by row; absent where one was empty.
+    pub viewports: Vec<Option<AttachedImage>>,
+}
+
+/// One image, and how it was looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttachedImage {
+    pub study: String,
+    pub series_instance_uid: String,
+    pub image: String,
+    pub frame: u32,
+    /// `default`, `auto`, `file:N`, a preset's name, or width/level.
+    pub window: String,
+    /// Clockwise, 0 to 3; then mirrored left to right.
+    pub quarter_turns: u32,
+    pub mirrored: bool,
+    pub inverted: bool,
+    /// Absent: as large as the viewport allows.
+    #[serde(default)]
+    pub part: Option<ShownPart>,
+}
+
+/// Which part of an image was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ShownPart {
+    /// Along the shorter side of the viewport, in distances of two columns: `view::attached` makes it of a pose, and
+    /// a pose of it.
+    pub span: f64,
+    /// Column and row in the middle of the viewport.
+    pub centre: (f64, f64),
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

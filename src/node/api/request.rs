@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::case::AttachedView;
 use super::live::PencilDraft;
 
 /// A request with what goes with every request.
@@ -241,6 +242,9 @@ pub enum Request {
     Say {
         case: String,
         text: String,
+        /// What the writer has on screen, for others to restore.
+        #[serde(default)]
+        view: Option<AttachedView>,
         text_checked: bool,
     },
     /// An app has the case open: the others see so, and [`Event::Live`](super::Event::Live) tells what they show, at

@@ -95,7 +95,7 @@ impl Preset {
 impl FromStr for Window {
     type Err = WindowError;
 
-    /// `W/L`, a preset's name, `auto`, or `file:N`.
+    /// `W/L`, a preset's name, `auto`, `file:N`, or `default`.
     fn from_str(words: &str) -> Result<Self, WindowError> {
         let unknown = || WindowError::Unknown { written: shown(words).chars().take(WRITTEN_CHARS_MAX).collect() };
         if let Some(number) = words.strip_prefix("file:") {
@@ -103,6 +103,9 @@ impl FromStr for Window {
         }
         if words == "auto" {
             return Ok(Self::Auto);
+        }
+        if words == "default" {
+            return Ok(Self::Default);
         }
         if let Some((width, level)) = words.split_once('/') {
             let (width, level) = (width.parse::<f64>(), level.parse::<f64>());
@@ -114,6 +117,19 @@ impl FromStr for Window {
             };
         }
         Preset::ALL.into_iter().find(|preset| preset.name() == words).map(Self::Preset).ok_or_else(unknown)
+    }
+}
+
+impl fmt::Display for Window {
+    /// What is read back as the same.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Auto => f.write_str("auto"),
+            Self::File(number) => write!(f, "file:{number}"),
+            Self::Values { width, level } => write!(f, "{width}/{level}"),
+            Self::Preset(preset) => f.write_str(preset.name()),
+        }
     }
 }
 
@@ -310,6 +326,10 @@ mod tests {
         assert_eq!(read("lung"), Some(Window::Preset(Preset::Lung)));
         assert_eq!(read("file:2"), Some(Window::File(2)));
         assert_eq!(read("auto"), Some(Window::Auto));
+        for window in ["default", "auto", "file:3", "lung", "1500/-600", "0.1/1e-9"] {
+            let window = read(window).unwrap();
+            assert_eq!(read(&window.to_string()), Some(window));
+        }
         for wrong in ["", "lungs", "400", "0/40", "-1/40", "nan/1", "1/inf", "file:0", "file:", "file:-1", "1/2/3"] {
             assert_eq!(read(wrong), None, "{wrong}");
         }

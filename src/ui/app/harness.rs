@@ -471,6 +471,7 @@ pub fn case(id: &str, spoken: &str) -> CaseView {
             text: "Is there\u{1b}[31m an older CT?".into(),
             time: "2027-01-15T08:00:00Z".into(),
             late: false,
+            view: None,
         }],
         criticals: Vec::new(),
         receipts: Vec::new(),

@@ -153,7 +153,7 @@ impl CaseScreen {
         if text.is_empty() {
             return;
         }
-        let request = Request::Say { case: self.id.clone(), text: text.clone(), text_checked };
+        let request = Request::Say { case: self.id.clone(), text: text.clone(), view: None, text_checked };
         self.sending = Some(Sending { ticket: context.write(request), text });
     }
 
