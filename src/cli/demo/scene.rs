@@ -271,7 +271,14 @@ mod tests {
 
         fn says(&mut self, author: &str, text: &str) {
             let (id, time) = (format!("e-{}", self.view.messages.len()), String::new());
-            self.view.messages.push(MessageView { id, author: author.into(), text: text.into(), time, late: false });
+            self.view.messages.push(MessageView {
+                id,
+                author: author.into(),
+                text: text.into(),
+                time,
+                late: false,
+                view: None,
+            });
         }
 
         fn marks(&mut self, author: &str, image: &str, kind: &str, value: f64, unit: &str, label: Option<&str>) {
