@@ -184,10 +184,15 @@ async fn a_node_that_starts_anew_is_heard_again() {
         let attending = ward.attends(&ward.anna).await;
         shows(&mut at_ben, |view| !view.here.is_empty()).await;
         ward.anna.stop().await;
-        drop(attending);
+        ends(attending).await;
         shows(&mut at_ben, |view| view.here.is_empty()).await;
         ward.anna.start().await;
     }
+}
+
+/// Waits until nothing comes any more.
+async fn ends(mut attending: UnderWay) {
+    within(async { while attending.answers.recv().await.is_some() {} }).await;
 }
 
 fn live_of(message: &Message, case: &str) -> Option<u8> {

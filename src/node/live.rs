@@ -9,9 +9,10 @@
 //! goodbye, ends every attendance and forgets what was heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Answer, Event, Failure, FailureCode, HereView, LiveView, PencilDraft, PencilView, Reply};
 use super::core::{Node, Step, Task, now, open_part};
@@ -52,6 +53,8 @@ struct Attending {
     answers: mpsc::Sender<Answer>,
     /// Something changed that it had no room for.
     is_behind: bool,
+    /// Dropped with this, it ends the task that waits for the app to leave, which would keep the answers open.
+    _watched: oneshot::Sender<Infallible>,
 }
 
 /// What holds of this device in a case that an app has open.
@@ -97,11 +100,15 @@ impl Node {
         let case = self.open_case(typed).await?;
         self.begin_live_session().await?;
         let (answers, inner) = (task.answers.clone(), self.inner.clone());
+        let (watched, ended) = oneshot::channel::<Infallible>();
         tokio::spawn(async move {
-            answers.closed().await;
-            let _ = inner.send(Inner::Left).await; // a node that has ended needs not know
+            tokio::select! {
+                // A node that has ended needs not know.
+                () = answers.closed() => drop(inner.send(Inner::Left).await),
+                _ = ended => {}
+            }
         });
-        self.live.attending.push(Attending { case, answers: task.answers, is_behind: true });
+        self.live.attending.push(Attending { case, answers: task.answers, is_behind: true, _watched: watched });
         self.live.said.entry(case).or_insert(Said { here: Duration::ZERO, pencil: None }).here = Duration::ZERO;
         self.say_live_again(case);
         self.tell_attending(case);
