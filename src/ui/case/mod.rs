@@ -1,5 +1,6 @@
 //! One case: its images, and beside them what is said about them.
 
+mod attendance;
 mod panel;
 mod series;
 
@@ -12,6 +13,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use self::attendance::Attendance;
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::{Grown, Ticket};
@@ -21,7 +23,8 @@ use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use super::viewer::{CaseMark, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
-use crate::node::api::{CaseView, Failure, FailureCode, LogEntry, Reply, Request, StudyDetail};
+use crate::encoding::text::shown;
+use crate::node::api::{AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, StudyDetail};
 use crate::study::measure::Measurement;
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
@@ -83,12 +86,17 @@ pub struct CaseScreen {
     panel: Option<bool>,
     message: Field,
     writing: bool,
+    /// Whether what is on the screen goes with the message.
+    with_view: bool,
     showing: Option<Ticket>,
     logging: Option<Ticket>,
     sending: Option<Sending>,
     changing: Option<Ticket>,
     inking: Option<Ticket>,
     receipt: Option<Ticket>,
+    attendance: Attendance,
+    /// Which message's view is shown, counted from the newest.
+    seen_view: Option<usize>,
     stale: bool,
     shown_ms: u64,
     viewer: Viewer,
@@ -103,6 +111,7 @@ pub struct CaseScreen {
 struct Sending {
     ticket: Ticket,
     text: String,
+    view: Option<AttachedView>,
 }
 
 impl CaseScreen {
@@ -117,12 +126,15 @@ impl CaseScreen {
             panel: None,
             message: Field::new("", "message"),
             writing: false,
+            with_view: false,
             showing: None,
             logging: None,
             sending: None,
             changing: None,
             inking: None,
             receipt: None,
+            attendance: Attendance::default(),
+            seen_view: None,
             stale: false,
             shown_ms: 0,
             viewer: Viewer::default(),
@@ -146,15 +158,18 @@ impl CaseScreen {
     }
 
     fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
-        let text = match &self.sending {
-            Some(sending) => sending.text.clone(),
-            None => self.message.text().trim().to_owned(),
+        let (text, view) = match &self.sending {
+            Some(sending) => (sending.text.clone(), sending.view.clone()),
+            None => {
+                let view = if self.with_view { self.viewer.attached(context) } else { None };
+                (self.message.text().trim().to_owned(), view)
+            }
         };
         if text.is_empty() {
             return;
         }
-        let request = Request::Say { case: self.id.clone(), text: text.clone(), view: None, text_checked };
-        self.sending = Some(Sending { ticket: context.write(request), text });
+        let request = Request::Say { case: self.id.clone(), text: text.clone(), view: view.clone(), text_checked };
+        self.sending = Some(Sending { ticket: context.write(request), text, view });
     }
 
     /// Makes the pencil mark an entry, so that every member gets it.
@@ -174,6 +189,35 @@ impl CaseScreen {
             label: pencil.label(),
             text_checked,
         }));
+    }
+
+    /// Shows what the writers of messages saw, the newest first, and after the oldest what was looked at before.
+    fn show_view(&mut self, context: &mut Context<'_>) {
+        let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
+        let views: Vec<_> = messages.filter_map(|message| Some((message, message.view.as_ref()?))).collect();
+        let next = self.seen_view.map_or(0, |seen| seen + 1);
+        match views.get(next) {
+            Some((message, view)) => {
+                let missing = match self.viewer.restore(view, context) {
+                    0 => String::new(),
+                    missing => format!(" {missing} of its images are not here."),
+                };
+                context.say(&format!("What {} saw.{missing} V goes on.", shown(&message.author)));
+                self.seen_view = Some(next);
+            }
+            None if self.seen_view.take().is_some() => {
+                self.viewer.go_back(context);
+                context.say("What you looked at before.");
+            }
+            None => context.say("No message has a view with it: S says something with what you see."),
+        }
+    }
+
+    /// Takes who is here and what they draw.
+    fn see_others(&mut self) {
+        if let Some(view) = &self.view {
+            self.viewer.set_pencils(CaseMark::pencils(view, self.attendance.pencils()));
+        }
     }
 
     /// Asks for the images of studies of which more has arrived.
@@ -277,6 +321,7 @@ impl Screen for CaseScreen {
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         if self.viewer.has_images() && self.viewer.act(action, context) {
+            self.attendance.tell(&self.id, self.viewer.draft(), context);
             return;
         }
         match action {
@@ -285,10 +330,12 @@ impl Screen for CaseScreen {
             Action::NextTab => self.turn_to(self.tab.moved(1), context),
             Action::PreviousTab => self.turn_to(self.tab.moved(TABS.len() - 1), context),
             Action::Panel => self.panel = Some(!self.has_panel(context.area)),
-            Action::Write => {
+            Action::Write | Action::WriteWithView => {
                 self.turn_to(Tab::Discussion, context);
                 self.writing = true;
+                self.with_view = action == Action::WriteWithView;
             }
+            Action::ShowView => self.show_view(context),
             Action::SendChecked => self.send(true, context),
             Action::WriteOpinion => {
                 if let Some(view) = &self.view {
@@ -360,6 +407,9 @@ impl Screen for CaseScreen {
                 Ok(Reply::Case(view)) => {
                     self.view = Some(view.clone());
                     self.viewer.set_marks(CaseMark::of(view));
+                    if view.standing == "accepted" {
+                        self.attendance.begin(&self.id, context);
+                    }
                     self.look_into_studies(context);
                     self.read_opinions(context);
                 }
@@ -373,6 +423,8 @@ impl Screen for CaseScreen {
             if self.stale {
                 self.show(context);
             }
+        } else if self.attendance.answered(ticket) {
+            self.see_others();
         } else if let Some(study) = self.looking.remove(&ticket) {
             if let Ok(Reply::Study(detail)) = outcome.as_deref() {
                 self.details.insert(study, detail.clone());
@@ -443,7 +495,14 @@ impl Screen for CaseScreen {
         self.viewer.reformatted(ticket, outcome, context);
     }
 
+    fn on_the_way(&mut self, ticket: Ticket, event: &Event, _context: &mut Context<'_>) {
+        if self.attendance.heard(ticket, event) {
+            self.see_others();
+        }
+    }
+
     fn dropped(&mut self, context: &mut Context<'_>) {
+        self.attendance.end(context);
         self.viewer.dropped(context);
     }
 
@@ -458,6 +517,7 @@ impl Screen for CaseScreen {
             return;
         }
         self.viewer.pointer(pointer, self.split(images)[1], context);
+        self.attendance.tell(&self.id, self.viewer.draft(), context);
     }
 
     fn happened(&mut self, _what: &str, case: Option<&str>, context: &mut Context<'_>) {
@@ -477,6 +537,7 @@ impl Screen for CaseScreen {
             self.show(context);
         }
         self.viewer.tick(context);
+        self.attendance.tell(&self.id, self.viewer.draft(), context);
     }
 
     fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
@@ -508,7 +569,7 @@ impl Screen for CaseScreen {
                     label.draw_line(frame, Rect { y: line.bottom().saturating_sub(1), height: 1, ..line }, true, look);
                 }
             }
-            None => series::draw(view, frame, line, look),
+            None => series::draw(view, self.attendance.here(), frame, line, look),
         }
         if self.viewer.has_images() {
             self.viewer.draw(frame, pictures, look);

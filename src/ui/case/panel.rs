@@ -43,9 +43,16 @@ pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, 
     if screen.tab == Tab::Discussion {
         let line = Rect { y: foot.y + 1.min(foot.height), height: foot.height.saturating_sub(1), ..foot };
         if screen.writing {
+            if screen.with_view {
+                let above = Rect { height: 1.min(foot.height), ..foot };
+                frame.render_widget(Paragraph::new(Line::styled("with what you see", look.dim())), above);
+            }
             screen.message.draw_line(frame, line, true, look);
         } else {
-            frame.render_widget(Paragraph::new(Line::styled("s: say something", look.dim())), line);
+            frame.render_widget(
+                Paragraph::new(Line::styled("s: say something, S: with what you see", look.dim())),
+                line,
+            );
         }
     }
 }
@@ -161,6 +168,7 @@ fn discussion(case: &CaseView, look: Look) -> Vec<Line<'static>> {
             Span::styled(shown(&message.author).into_owned(), look.member(member_number(case, &message.author))),
             Span::styled(format!("  {}", clock(&message.time)), look.dim()),
             Span::styled(if message.late { "  after closing" } else { "" }, look.warn()),
+            Span::styled(if message.view.is_some() { "  V shows what was seen" } else { "" }, look.key()),
         ]));
         text(&mut lines, &message.text);
     }

@@ -57,6 +57,8 @@ pub enum Action {
     NextTab,
     PreviousTab,
     Write,
+    WriteWithView,
+    ShowView,
     WriteOpinion,
     AcceptCase,
     SendChecked,

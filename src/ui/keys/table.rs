@@ -140,6 +140,8 @@ const CASE: &[Binding] = &[
     hint(Chord::plain(KeyCode::Tab), Action::NextTab, "next page of the panel"),
     bind(Chord::shift(KeyCode::Tab), Action::PreviousTab, "page before"),
     hint(Chord::key('s'), Action::Write, "say something"),
+    bind(Chord::key('S'), Action::WriteWithView, "say something with what is seen"),
+    bind(Chord::key('V'), Action::ShowView, "show what writers of messages saw"),
     hint(Chord::control('o'), Action::WriteOpinion, "give an opinion"),
     bind(Chord::control('a'), Action::AcceptCase, "accept the invitation"),
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),

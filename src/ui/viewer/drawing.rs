@@ -12,6 +12,7 @@ use super::super::look::Look;
 use super::super::picture::PictureKey;
 use super::super::screen::{Context, Dots};
 use super::displayed::OnScreen;
+use super::pencil::draw_draft;
 use super::port::{Port, Subject};
 use super::words::{Around, OnPicture, draw_instead, parts};
 use super::{DrawnPort, Viewer};
@@ -147,6 +148,10 @@ impl Viewer {
                 Ok(label) => labels.extend(label),
                 Err(why) => not_drawn.push(format!("{}: {why}", mark.author)),
             }
+        }
+        for pencil in self.pencils.iter().filter(|pencil| pencil.is_on(key)) {
+            let shape = (pencil.shape, pencil.points.as_slice());
+            labels.extend(draw_draft(canvas, mapping, shape, pencil.ink, &pencil.words));
         }
         if let Some(pencil) = self.pencil.as_ref().filter(|pencil| pencil.key == *key) {
             pencil.draw(canvas, mapping);

@@ -6,7 +6,7 @@ use super::super::keys::Tool;
 use super::super::picture::PictureKey;
 use crate::case::content::{Measured, Point, Shape};
 use crate::encoding::text::shown;
-use crate::node::api::{CaseView, MarkView};
+use crate::node::api::{CaseView, MarkView, PencilView};
 use crate::view::marks::{Drawn, label_text, member_ink};
 
 /// A mark of the case.
@@ -22,7 +22,7 @@ pub struct CaseMark {
     pub points: Vec<Point>,
     /// Its label and what it measures.
     pub words: String,
-    ink: u8,
+    pub ink: u8,
 }
 
 impl CaseMark {
@@ -30,6 +30,27 @@ impl CaseMark {
     pub fn of(case: &CaseView) -> Vec<Self> {
         let me = case.members.iter().find(|member| member.me).map(|member| member.name.as_str());
         case.marks.iter().filter_map(|mark| Self::one(case, mark, me)).collect()
+    }
+
+    /// What colleagues draw just now, with their names.
+    pub fn pencils(case: &CaseView, pencils: &[PencilView]) -> Vec<Self> {
+        let drawn = pencils.iter().filter_map(|pencil| {
+            let tool = Tool::ALL.into_iter().find(|tool| tool.word() == pencil.kind)?;
+            let number = case.members.iter().position(|member| member.identity == pencil.identity)?;
+            let author = shown(&pencil.author).into_owned();
+            Some(Self {
+                id: pencil.device.clone(),
+                mine: false,
+                sop_instance_uid: pencil.image.clone(),
+                frame: pencil.frame,
+                shape: tool.shape(),
+                points: pencil.points.iter().map(|&(column, row)| Point { column, row }).collect(),
+                words: format!("{author} draws"),
+                ink: member_ink(number),
+                author,
+            })
+        });
+        drawn.collect()
     }
 
     fn one(case: &CaseView, mark: &MarkView, me: Option<&str>) -> Option<Self> {

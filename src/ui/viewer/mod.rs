@@ -6,9 +6,11 @@
 //! [`port`] is one viewport; [`stack`] what is scrolled in it, [`places`] where that lies, [`links`] what scrolls
 //! together, [`cuts`] reformats; [`pencil`] the mark that is drawn, [`marks`] those of the case; [`words`] what stands
 //! around a picture, [`displayed`] what an opinion may say it was based on. Of the viewer itself, [`acting`] has the
-//! keys, [`pointer`] the mouse, [`pointing`] what crosses viewports, [`drawing`] how it comes to the screen.
+//! keys, [`pointer`] the mouse, [`pointing`] what crosses viewports, [`drawing`] how it comes to the screen, and
+//! [`attached`] how it goes to colleagues.
 
 mod acting;
+mod attached;
 mod cuts;
 mod displayed;
 mod drawing;
@@ -44,7 +46,7 @@ use super::message::{Grown, Ticket, Wish};
 use super::picture::{PictureKey, Pictures};
 use super::screen::{Context, Pictured, Shows};
 use super::widget::field::Field;
-use crate::node::api::Displayed;
+use crate::node::api::{Displayed, PencilDraft};
 use crate::study::measure::Measurement;
 use crate::view::layout::Layout;
 use crate::view::mpr::Reformat;
@@ -94,9 +96,12 @@ pub struct Viewer {
     volumes: Option<Volumes>,
     /// What was looked at before the three planes were.
     before_planes: Option<(Layout, Vec<Port>, usize)>,
+    before_restored: Option<attached::Before>,
     held: Option<Held>,
     /// The marks of the case.
     marks: Vec<CaseMark>,
+    /// What colleagues draw just now.
+    pencils: Vec<CaseMark>,
     hidden: Hidden,
     /// Which mark was jumped to.
     chosen: Option<String>,
@@ -154,6 +159,16 @@ impl Viewer {
     /// Takes the marks of a case.
     pub fn set_marks(&mut self, marks: Vec<CaseMark>) {
         self.marks = marks;
+    }
+
+    /// Takes what colleagues draw just now; all of it, each time.
+    pub fn set_pencils(&mut self, pencils: Vec<CaseMark>) {
+        self.pencils = pencils;
+    }
+
+    /// What the own pencil draws, for colleagues to see.
+    pub fn draft(&self) -> Option<PencilDraft> {
+        self.pencil.as_ref().and_then(Pencil::draft)
     }
 
     /// The mark that was jumped to.

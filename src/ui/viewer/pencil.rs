@@ -11,10 +11,11 @@ use super::super::picture::PictureKey;
 use super::super::widget::field::Field;
 use crate::case::content::{MARK_POINTS_MAX, Point, Shape};
 use crate::encoding::text::shown;
+use crate::node::api::PencilDraft;
 use crate::study::measure::{Extra, Measurement, Statistics, points_needed, shown_unit};
 use crate::view::ink::{Canvas, Place, Stroke};
 use crate::view::mapping::{ImagePlane, Mapping};
-use crate::view::marks::{Drawn, Part, draw, ellipse_in, handles, hit, moved, settled};
+use crate::view::marks::{Drawn, Label, NotDrawn, Part, draw, ellipse_in, handles, hit, moved, settled};
 
 /// Ink of a pencil mark, of the cursor.
 const PENCIL: u8 = 2;
@@ -234,7 +235,8 @@ impl Pencil {
         &self.label
     }
 
-    pub fn draw(&self, canvas: &mut Canvas, mapping: &Mapping) {
+    /// The points so far, and the cursor where the next one goes.
+    fn so_far(&self) -> Vec<Point> {
         let mut points = self.points.clone();
         if self.is_open() {
             points.push(self.cursor);
@@ -242,37 +244,34 @@ impl Pencil {
                 points = ellipse_in(corner, opposite).into();
             }
         }
-        let mark = Drawn {
-            shape: self.shape(),
-            points: &points,
-            ink: PENCIL,
-            is_draft: true,
-            is_active: true,
-            width_px: 1,
-            text: "",
-        };
-        if draw(canvas, mapping, &mark).is_err() {
-            self.draw_begun(canvas, mapping, &points);
+        points
+    }
+
+    /// What it draws, for colleagues to see; nothing before its first point.
+    pub fn draft(&self) -> Option<PencilDraft> {
+        (!self.points.is_empty()).then(|| PencilDraft {
+            study: self.key.study.to_string(),
+            sop_instance_uid: self.key.sop_instance_uid.to_string(),
+            frame: self.key.frame,
+            kind: self.tool.word().into(),
+            points: self.so_far().iter().map(|point| (point.column, point.row)).collect(),
+        })
+    }
+
+    pub fn draw(&self, canvas: &mut Canvas, mapping: &Mapping) {
+        draw_draft(canvas, mapping, (self.shape(), &self.so_far()), PENCIL, "");
+        for point in &self.points {
+            canvas.handle(mapping.to_screen(*point), PENCIL);
         }
         if self.is_open() {
             canvas.crosshair(mapping.to_screen(self.cursor), 6.0, Stroke::solid(CURSOR));
-        } else if let (Part::Handle(_), Some(place)) = (self.part, self.chosen_place()) {
-            canvas.handle(mapping.to_screen(place), CURSOR);
-        }
-    }
-
-    /// The lines that it has so far.
-    fn draw_begun(&self, canvas: &mut Canvas, mapping: &Mapping, points: &[Point]) {
-        let places: Vec<Place> = points.iter().map(|point| mapping.to_screen(*point)).collect();
-        let stroke = Stroke::dashed(PENCIL);
-        match self.shape() {
-            Shape::Cobb | Shape::Bidirectional => {
-                places.chunks(2).for_each(|pair| canvas.polyline(pair.iter().copied(), false, stroke));
+        } else {
+            for handle in handles(self.shape(), &self.points) {
+                canvas.handle(mapping.to_screen(handle), PENCIL);
             }
-            _ => canvas.polyline(places.iter().copied(), false, stroke),
-        }
-        for point in &self.points {
-            canvas.handle(mapping.to_screen(*point), PENCIL);
+            if let (Part::Handle(_), Some(place)) = (self.part, self.chosen_place()) {
+                canvas.handle(mapping.to_screen(place), CURSOR);
+            }
         }
     }
 
@@ -291,6 +290,29 @@ impl Pencil {
             Some(Err(why)) => format!("{name}: {}", shown(why)),
             Some(Ok(measurement)) => format!("{name} {}{label}  Enter inks it", measured_words(measurement)),
         }
+    }
+}
+
+/// Draws a mark that is no entry yet; of one that is not complete the lines it has.
+pub fn draw_draft(
+    canvas: &mut Canvas,
+    mapping: &Mapping,
+    (shape, points): (Shape, &[Point]),
+    ink: u8,
+    text: &str,
+) -> Option<Label> {
+    let mark = Drawn { shape, points, ink, is_draft: true, is_active: false, width_px: 1, text };
+    match draw(canvas, mapping, &mark) {
+        Ok(label) => label,
+        Err(NotDrawn::Points { .. }) if points.iter().all(|point| mapping.plane().holds(*point)) => {
+            let places: Vec<Place> = points.iter().map(|point| mapping.to_screen(*point)).collect();
+            let lines = if matches!(shape, Shape::Cobb | Shape::Bidirectional) { 2 } else { places.len().max(1) };
+            for line in places.chunks(lines) {
+                canvas.polyline(line.iter().copied(), false, Stroke::dashed(ink));
+            }
+            None
+        }
+        Err(_) => None,
     }
 }
 

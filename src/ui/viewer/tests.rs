@@ -7,15 +7,15 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use ratatui::layout::Rect;
 
 use crate::node::api::{
-    CaseStudyView, CaseView, InstancePlace, InstanceView, MarkView, MemberView, Reply, Request, SeriesView,
-    StudyDetail, StudyView,
+    CaseStudyView, CaseView, Event, HereView, InstancePlace, InstanceView, LiveView, MarkView, MemberView, MessageView,
+    PencilView, Reply, Request, SeriesView, StudyDetail, StudyView,
 };
 use crate::study::measure::measure_in;
 use crate::study::plane::Plane;
 use crate::study::synthetic;
 use crate::ui::app::harness::{Harness, case};
 use crate::ui::case::CaseScreen;
-use crate::ui::message::{Grown, Message, Wish};
+use crate::ui::message::{Grown, Message, Ticket, Wish};
 use crate::ui::picture::{Opened, Picture};
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
@@ -34,6 +34,9 @@ struct Case {
     files: HashMap<String, Vec<u8>>,
     series: Vec<Series>,
     marks: Vec<MarkView>,
+    messages: Vec<MessageView>,
+    /// The request that lasts while the case is open.
+    attending: Option<Ticket>,
 }
 
 fn uid((seed, _): Series, at: usize, slice: u32) -> String {
@@ -54,7 +57,7 @@ impl Case {
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
         app.message(Message::Resized { columns: size.0, rows: size.1 });
-        let mut case = Self { app, files, series: series.to_vec(), marks };
+        let mut case = Self { app, files, series: series.to_vec(), marks, messages: Vec::new(), attending: None };
         case.serve();
         if size.0 >= 110 {
             case.keys("p");
@@ -86,6 +89,7 @@ impl Case {
             members: vec![member("Dr. Anna Weber", true), member("Dr. Ben Okafor", false)],
             studies: studies.collect(),
             marks: self.marks.clone(),
+            messages: self.messages.clone(),
             ..case("c-1", "amber falcon")
         }
     }
@@ -161,6 +165,8 @@ impl Case {
                     Request::StudyShow { study, .. } => {
                         self.app.reply(ticket, Reply::Study(self.detail(&study)));
                     }
+                    Request::Attend { .. } => self.attending = Some(ticket),
+                    Request::Pencil { .. } => self.app.reply(ticket, Reply::Nothing {}),
                     _ => {}
                 }
             }
@@ -244,6 +250,15 @@ impl Case {
             println!("{words:?} is not in\n{screen}");
         }
         shows
+    }
+
+    /// What the others do now.
+    fn live(&mut self, pencils: Vec<PencilView>) {
+        let here = vec![HereView { name: "Dr. Ben Okafor".into(), identity: "p-Dr. Ben Okafor".into(), me: false }];
+        let live = LiveView { case: "c-1".into(), here, pencils };
+        let ticket = self.attending.expect("the case is attended");
+        self.app.message(Message::OnTheWay { ticket, event: Event::Live(live) });
+        self.serve();
     }
 
     /// How often words stand on the screen.
@@ -460,4 +475,72 @@ fn what_makes_no_volume_is_refused_in_words() {
     case.keys("M");
     assert!(case.shows("1 slices make no volume; at least 2 are needed"));
     assert!(case.shows("image 1/1"));
+}
+
+#[test]
+fn a_colleague_who_looks_is_named_and_her_pencil_comes_and_goes() {
+    let mut case = Case::of(&[THICK]);
+    let pencil = |points: &[(f64, f64)]| PencilView {
+        author: "Dr. Ben Okafor".into(),
+        identity: "p-Dr. Ben Okafor".into(),
+        device: "d-1".into(),
+        study: "s-0".into(),
+        image: uid(THICK, 0, 30),
+        frame: 1,
+        kind: "length".into(),
+        points: points.to_vec(),
+    };
+    case.live(vec![pencil(&[(200.0, 256.0), (300.0, 256.0)])]);
+    assert!(case.shows("here now: Dr. Ben Okafor") && case.shows("Dr. Ben Okafor draws"));
+    case.live(vec![pencil(&[(f64::NAN, 1e300)]), pencil(&[]), pencil(&[(1.0, 1.0); 400])]);
+    case.live(Vec::new());
+    assert!(case.shows("here now") && !case.shows("draws"));
+    // And she sees what is drawn here, as it is drawn, until it is dropped.
+    case.keys("d ").key(KeyCode::Right);
+    case.app.pass(250);
+    case.serve();
+    case.key(KeyCode::Esc);
+    case.app.pass(250);
+    case.serve();
+    let told = case.app.asked.iter().filter_map(|request| match request {
+        Request::Pencil { pencil, .. } => Some(pencil.as_ref().map_or(0, |pencil| pencil.points.len())),
+        _ => None,
+    });
+    let told: Vec<usize> = told.collect();
+    assert_eq!((told.iter().max(), told.last()), (Some(&2), Some(&0)));
+}
+
+#[test]
+fn a_message_takes_along_what_is_seen_and_others_can_see_it_too() {
+    let mut case = Case::of(&[THICK, PRIOR]);
+    case.keys("g").keys("8").keys(" j").keys("+");
+    case.keys("Shere").key(KeyCode::Enter);
+    let said = case.app.asked.iter().rev().find_map(|request| match request {
+        Request::Say { view, text, .. } => Some((view.clone(), text.clone())),
+        _ => None,
+    });
+    let (Some(view), text) = said.unwrap() else { panic!("without a view") };
+    assert_eq!((text.as_str(), view.rows, view.columns, view.active), ("here", 1, 2, 1));
+    let images: Vec<_> =
+        view.viewports.iter().flatten().map(|image| (image.image.clone(), image.window.clone())).collect();
+    assert_eq!(images, [(uid(THICK, 0, 30), "bone".into()), (uid(PRIOR, 1, 42), "default".into())]);
+    assert!(view.viewports[1].as_ref().unwrap().part.is_some(), "it was zoomed");
+
+    let mut other = Case::of(&[THICK, PRIOR]);
+    let message = MessageView {
+        id: "e-1".into(),
+        author: "Dr. Ben Okafor".into(),
+        text: "here".into(),
+        time: "2026-11-24T10:00:00Z".into(),
+        late: false,
+        view: Some(view),
+    };
+    other.messages = vec![message];
+    other.app.come_back();
+    other.serve();
+    other.keys("V");
+    assert!(other.shows("What Dr. Ben Okafor saw."));
+    assert!(other.shows("bone W 2000 L 350") && other.shows("prior 1 image 2/3"));
+    other.keys("V");
+    assert!(other.shows("What you looked at before.") && !other.shows("prior 1 image"));
 }
