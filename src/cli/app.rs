@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::node::NodeOptions;
-use crate::node::api::{Failure, Passphrase};
+use crate::node::api::{Failure, FailureCode, Passphrase};
 use crate::ui;
+use crate::ui::graphics::Setting;
 
 use super::output::Output;
 use super::passphrase::Passphrases;
@@ -21,11 +22,24 @@ pub(super) fn can_show() -> bool {
 
 /// Runs the app until it is left.
 pub(super) async fn run(home: &Path, passphrases: &Passphrases, output: &mut Output) -> Result<u8, Failure> {
-    ui::run(home, NodeOptions::default(), start(LOCK_AFTER, passphrases.given(output)?)).await?;
+    ui::run(home, NodeOptions::default(), start(LOCK_AFTER, passphrases.given(output)?)?).await?;
     Ok(0)
 }
 
+/// The variable that overrules how pictures are shown.
+const GRAPHICS: &str = "OVERREAD_GRAPHICS";
+
+/// How pictures are to be shown, if the environment says so.
+pub(super) fn graphics() -> Result<Setting, Failure> {
+    let Some(text) = std::env::var_os(GRAPHICS).filter(|text| !text.is_empty()) else { return Ok(Setting::Auto) };
+    text.to_string_lossy().parse().map_err(|error| {
+        Failure::new(FailureCode::WrongUse, format!("{GRAPHICS} says something else. {error}"))
+            .hint("Unset it, or write one of them.")
+    })
+}
+
 /// How the app starts at this terminal.
-pub(super) fn start(lock_after: Duration, passphrase: Option<Passphrase>) -> ui::Start {
-    ui::Start { colour: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()), lock_after, passphrase }
+pub(super) fn start(lock_after: Duration, passphrase: Option<Passphrase>) -> Result<ui::Start, Failure> {
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Ok(ui::Start { colour, lock_after, graphics: graphics()?, passphrase })
 }

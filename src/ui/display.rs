@@ -6,9 +6,11 @@ use std::time::Instant;
 use ratatui::layout::{Rect, Size};
 
 use super::app::App;
+use super::check;
 use super::graphics::{self, Capabilities, Colours, Content, Link, Protocol, Quality, Viewport, Wants, half_blocks};
 use super::screen::{Dots, Shows};
 use super::terminal::Terminal;
+use crate::node::api::Check;
 use crate::view::raster::{Overlay, Raster, Scene};
 
 /// How long after the last change a picture counts as moving, in milliseconds.
@@ -45,6 +47,11 @@ impl Display {
     /// What an opinion says of how pictures were shown.
     pub fn shows(&self) -> Shows {
         Shows { protocol: self.capabilities.protocol, greys: self.capabilities.greys() }
+    }
+
+    /// What the set-up check says of the terminal.
+    pub fn checks(&self) -> Vec<Check> {
+        check::checks(&self.capabilities, self.link.bytes_per_second())
     }
 
     /// Draws the app: text and pictures, in one update of the screen.

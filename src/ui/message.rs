@@ -139,6 +139,10 @@ pub enum Wish {
     Follow,
     /// Drops files and pictures that are kept: the screen was locked.
     Forget,
+    /// What the set-up check says of the terminal; answered like a request.
+    LookAtTerminal {
+        ticket: Ticket,
+    },
     /// Rings the terminal's bell.
     Bell,
     /// Draws all anew, after something else wrote to the terminal.

@@ -14,6 +14,7 @@
 
 mod app;
 mod case;
+pub mod check;
 mod colleagues;
 mod display;
 mod files;
@@ -49,7 +50,7 @@ use tokio::sync::mpsc;
 use crate::encoding::random;
 use crate::encoding::time::Timestamp;
 use crate::node::NodeOptions;
-use crate::node::api::{Failure, FailureCode, Passphrase};
+use crate::node::api::{Failure, FailureCode, Passphrase, Reply};
 use crate::node::client::Client;
 
 use app::{App, Options};
@@ -78,6 +79,8 @@ pub struct Start {
     pub colour: bool,
     /// Lock after so long without a key.
     pub lock_after: Duration,
+    /// How pictures are to be shown.
+    pub graphics: graphics::Setting,
     /// Opens the vault at once.
     pub passphrase: Option<Passphrase>,
 }
@@ -95,7 +98,7 @@ pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), 
 /// # Errors
 /// If the terminal cannot be used.
 pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
-    let mut terminal = Terminal::take().map_err(terminal_failure)?;
+    let mut terminal = Terminal::take(start.graphics).map_err(terminal_failure)?;
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let mut pictures = Display::new(terminal.capabilities());
     let options = Options {
@@ -107,6 +110,7 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
         seed: u64::from_be_bytes(random::bytes(&mut random::system())),
     };
     let reader = Reader::start(sender.clone());
+    let answers = sender.clone();
     let mut worker = Worker::new(client, sender);
     let (mut app, wishes) = App::new(options, terminal.size().map_err(terminal_failure)?);
     for wish in wishes {
@@ -132,6 +136,13 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
             for wish in app.update(message, now(), now_ms) {
                 let told = match wish {
                     Wish::Bell => terminal.write(b"\x07"),
+                    Wish::LookAtTerminal { ticket } => {
+                        let checks = pictures.checks();
+                        let outcome = Ok(Box::new(Reply::Doctor { checks }));
+                        // Where the queue is full, the screen asks again when it is opened again.
+                        let _ = answers.try_send(Message::Answered { ticket, outcome });
+                        Ok(())
+                    }
                     Wish::Redraw => {
                         pictures.forget();
                         terminal.forget()

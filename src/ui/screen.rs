@@ -116,6 +116,14 @@ impl Context<'_> {
         ticket
     }
 
+    /// Asks for what the set-up check says of the terminal.
+    pub fn look_at_terminal(&mut self) -> Ticket {
+        *self.tickets += 1;
+        let ticket = Ticket(*self.tickets);
+        self.wishes.push(Wish::LookAtTerminal { ticket });
+        ticket
+    }
+
     /// Asks for what is in a folder.
     pub fn list(&mut self, path: &Path) -> Ticket {
         let ticket = self.ticket();

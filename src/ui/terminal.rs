@@ -48,14 +48,14 @@ impl Terminal {
     ///
     /// # Errors
     /// If standard output is no terminal, or does not obey.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(setting: Setting) -> io::Result<Self> {
         restore_on_panic();
         let guard = Guard;
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, Hide)?;
         // Asked before anybody else reads what the terminal answers.
         let environment = Environment::read(|name| std::env::var(name).ok());
-        let capabilities = Capabilities::of(&environment, query::ask(&environment).as_ref(), Setting::Auto);
+        let capabilities = Capabilities::of(&environment, query::ask(&environment).as_ref(), setting);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
         let mut ratatui = ratatui::Terminal::new(backend)?;
         ratatui.clear()?;

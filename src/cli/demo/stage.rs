@@ -56,6 +56,7 @@ async fn play(
     colleague: &mut Colleague,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let start = app::start(Duration::MAX, None)?;
     output.say("A consultation to try. It stays on this machine and is deleted when you quit.");
     let passphrase = new_passphrase();
     let mut asker = Asker::new(&folder.join("asker"), &passphrase).await?;
@@ -79,7 +80,7 @@ async fn play(
     let (spoken, delivered) = asker.new_case(study, own).await?;
     output.say(&format!("  case         {spoken}: {delivered}"));
     output.say(&format!("  passphrase   {}: only if you lock the screen (Ctrl+L)", passphrase.0));
-    ui::run_with(asker.client, app::start(Duration::MAX, None)).await
+    ui::run_with(asker.client, start).await
 }
 
 /// The process that plays the colleague.

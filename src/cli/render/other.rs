@@ -120,7 +120,8 @@ pub(super) fn doctor(checks: &[Check], width: usize) -> String {
     let mut text = String::new();
     for check in checks {
         let mark = if check.ok { "ok" } else { "LOOK" };
-        text += &field(&format!("{mark:<5} {}", shown(&check.name)), &check.what, width);
+        // A name that is longer than its column still keeps apart from what follows.
+        text += &field(&format!("{mark:<5} {} ", shown(&check.name)), &check.what, width);
         if let Some(hint) = &check.hint {
             for line in wrap(hint, width.saturating_sub(16)) {
                 text += &format!("{:16}{line}\n", "");

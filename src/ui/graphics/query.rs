@@ -4,6 +4,7 @@
 //! have, and a graphic that is larger than xterm's limit is dropped whole; so that is asked here (XTSMGRAPHICS).
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use ratatui_image::picker::{Picker, ProtocolType};
 
@@ -11,6 +12,13 @@ use super::detect::{Answer, CellSize, Environment, Protocol, SixelLimits};
 
 /// xterm gives itself so few registers by default as the terminal it plays had.
 const REGISTERS_WISHED: u32 = 256;
+
+/// How long a terminal may take to answer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What is written to measure the way to the terminal, and how long that may take.
+const MEASURED_BYTES: usize = 128 * 1024;
+const MEASURED_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Asks. The terminal must be in raw mode and nobody else read from it; before the first event is read.
 ///
@@ -48,6 +56,20 @@ pub fn cell_size() -> Option<CellSize> {
     None
 }
 
+/// Bytes a second that the terminal takes, blanks on its other screen: from the first written until it answers a
+/// question that stands behind the last. Nothing, if it does not answer. The terminal must be as for [`ask`].
+pub fn bytes_per_second() -> Option<f64> {
+    let mut out = std::io::stdout();
+    let blanks = vec![b' '; MEASURED_BYTES];
+    let began = Instant::now();
+    let written = out.write_all(b"\x1b[?1049h\x1b[H").and_then(|()| out.write_all(&blanks));
+    let written = written.and_then(|()| out.write_all(b"\x1b[5n")).and_then(|()| out.flush());
+    let answered = written.is_ok() && read_until_status(MEASURED_TIME_MAX).ends_with(b"\x1b[0n");
+    let seconds = began.elapsed().as_secs_f64();
+    let back = out.write_all(b"\x1b[?1049l").and_then(|()| out.flush());
+    (answered && back.is_ok() && seconds > 0.0).then(|| MEASURED_BYTES as f64 / seconds)
+}
+
 /// Asks how many registers and pixels a Sixel graphic may have; who does not answer has no limits that we know.
 fn ask_sixel(environment: &Environment) -> SixelLimits {
     let mut question = String::new();
@@ -60,21 +82,17 @@ fn ask_sixel(environment: &Environment) -> SixelLimits {
     if terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).is_err() {
         return SixelLimits::default();
     }
-    sixel_limits(&read_until_status())
+    sixel_limits(&read_until_status(ANSWER_TIME_MAX))
 }
 
 /// Reads until the answer to the status report, the end of time, or too many bytes.
 #[cfg(unix)]
-fn read_until_status() -> Vec<u8> {
-    use std::io::Read;
-    use std::time::{Duration, Instant};
-
+fn read_until_status(time_max: Duration) -> Vec<u8> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    const ANSWER_TIME_MAX: Duration = Duration::from_millis(1000);
     const ANSWER_BYTES_MAX: usize = 256;
     let stdin = std::io::stdin();
-    let deadline = Instant::now() + ANSWER_TIME_MAX;
+    let deadline = Instant::now() + time_max;
     let mut answer = Vec::new();
     while answer.len() < ANSWER_BYTES_MAX && !answer.ends_with(b"\x1b[0n") {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -83,8 +101,9 @@ fn read_until_status() -> Vec<u8> {
         if !matches!(poll(&mut waited_for, Some(&timeout)), Ok(1..)) {
             break;
         }
+        // Past the buffer of std's stdin, where poll does not see what lies; and no further than the answer.
         let mut byte = [0];
-        if !matches!(stdin.lock().read(&mut byte), Ok(1)) {
+        if !matches!(rustix::io::read(&stdin, &mut byte), Ok(1)) {
             break;
         }
         answer.extend(byte);
@@ -93,7 +112,7 @@ fn read_until_status() -> Vec<u8> {
 }
 
 #[cfg(not(unix))]
-fn read_until_status() -> Vec<u8> {
+fn read_until_status(_time_max: Duration) -> Vec<u8> {
     Vec::new()
 }
 

@@ -4,7 +4,9 @@
 //! each with a smaller one in it that differs by five percent. Who cannot see the small patches, or counts fewer steps
 //! than there are, sees less of a patient than the program sent. It calibrates nothing.
 
-use crate::view::raster::{Pixels, Raster};
+use std::sync::Arc;
+
+use crate::view::raster::{Area, Crop, PictureId, Pixels, Placed, Raster, Scene};
 
 /// Steps of the rows, from the top.
 pub const STEPS: [u32; 4] = [16, 32, 64, 256];
@@ -14,6 +16,17 @@ const PATCH_PERCENT: u32 = 5;
 
 /// Black lines between the rows, so that none borrows brightness from its neighbour.
 const GAP_PX: u32 = 2;
+
+/// No image is counted so far.
+const ID: PictureId = PictureId(u64::MAX);
+
+/// A viewport full of it.
+pub fn scene(width: u32, height: u32) -> Scene {
+    let crop = Crop { x: 0.0, y: 0.0, width: f64::from(width), height: f64::from(height) };
+    let target = Area { x: 0, y: 0, width, height };
+    let raster = Arc::new(grey_steps(width, height));
+    Scene { width, height, picture: Some(Placed { raster, id: ID, crop, target, smooth: false }), overlay: None }
+}
 
 /// The picture in the size asked for; at least 256 x 60 pixels are needed to show all of it.
 pub fn grey_steps(width: u32, height: u32) -> Raster {

@@ -1,9 +1,13 @@
 //! Settings and the set-up check as they look, and what their forms ask for.
 
 use crossterm::event::KeyCode;
+use ratatui::layout::Rect;
 
 use crate::node::api::{Check, Failure, FailureCode, Reply, Request, SettingsView};
 use crate::ui::app::harness::{Harness, SIZES, status};
+use crate::ui::message::{Message, Wish};
+use crate::ui::screen::{Dots, Screen};
+use crate::ui::settings::doctor::Doctor;
 
 fn checks() -> Vec<Check> {
     let check = |name: &str, ok, what: &str, hint: Option<&str>| Check {
@@ -89,6 +93,27 @@ fn the_set_up_check_names_what_to_look_at() {
     let mut app = Harness::new((40, 12), node);
     app.keys("sjjj").enter().key(KeyCode::End);
     assert!(app.shows("reach this") && !app.shows("listening"), "{}", app.screen());
+}
+
+#[test]
+fn the_set_up_check_shows_how_the_terminal_shows_pictures_beside_its_grey_steps() {
+    let mut app = Harness::new((200, 60), node);
+    app.keys("sjjj").enter();
+    let ticket = app.wished.iter().rev().find_map(|wish| match wish {
+        Wish::LookAtTerminal { ticket } => Some(*ticket),
+        _ => None,
+    });
+    let what = "half-blocks, inside tmux or screen".into();
+    let checks = vec![Check { name: "pictures".into(), ok: false, what, hint: Some("Orientation only.".into()) }];
+    let outcome = Ok(Box::new(Reply::Doctor { checks }));
+    app.message(Message::Answered { ticket: ticket.unwrap(), outcome });
+    assert!(app.shows("half-blocks, inside tmux or screen") && app.shows("Orientation only."), "{}", app.screen());
+    assert!(app.shows("3 things to look at") && app.shows("two patches"), "{}", app.screen());
+    let scenes = Doctor::default().scenes(Rect::new(0, 1, 200, 58), Dots { across: 10, down: 20 });
+    assert_eq!(scenes.len(), 1);
+    assert_eq!((scenes[0].1.width, scenes[0].1.height), (720, 160));
+    // Too low for both: the checks go first.
+    assert!(Doctor::default().scenes(Rect::new(0, 1, 80, 18), Dots { across: 10, down: 20 }).is_empty());
 }
 
 #[test]
