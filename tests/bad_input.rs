@@ -278,8 +278,13 @@ fn a_wrong_passphrase_opens_nothing_and_spoils_nothing() {
     check();
     assert_eq!(std::fs::read(anna.path.join("vault")).unwrap(), vault);
     assert_eq!(listing(&anna), before);
-    // The same at a node that runs and is locked.
+    // The same at a node that runs and is open: an unlocked screen is no proof.
     let _node = anna.node(&[]);
+    let new = ["vault", "passphrase", "--new-passphrase-file", anna.passphrase.to_str().unwrap()];
+    refused(&wrong, &new, 3, "wrong_passphrase", "passphrase is wrong").unwrap();
+    assert_eq!(anna.bare(&new).output().unwrap().status.code(), Some(3));
+    anna.run(0, &["case", "list"]);
+    // And at one that is locked.
     anna.run(0, &["vault", "lock"]);
     refused(&wrong, &["case", "list"], 3, "wrong_passphrase", "passphrase is wrong").unwrap();
     assert_eq!(anna.bare(&["case", "list"]).output().unwrap().status.code(), Some(3));

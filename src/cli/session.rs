@@ -186,7 +186,15 @@ impl Session {
             // Whoever has an identity is told so by the node, and need not invent a passphrase first.
             Request::Init { .. } if self.status().await?.initialised => Ok(None),
             Request::Init { .. } => self.passphrases.new_one(&mut self.output, &mut *self.person).map(Some),
-            Request::VaultPassphrase { .. } => self.passphrases.current(&mut self.output, &mut *self.person).map(Some),
+            Request::VaultPassphrase { .. } => {
+                let needed = |failure| match failure {
+                    Failure { code: FailureCode::Locked, .. } => {
+                        Failure { what: "Another passphrase needs the one until now.".into(), ..failure }
+                    }
+                    failure => failure,
+                };
+                self.passphrases.current(&mut self.output, &mut *self.person).map(Some).map_err(needed)
+            }
             Request::Status | Request::VaultRecover { .. } | Request::Lock => Ok(None),
             _ => {
                 let status = self.status().await?;
@@ -412,6 +420,25 @@ pub(super) mod tests {
         session.passphrases.handed = Some(Passphrase("correct horse".into()));
         assert_eq!(run(session.carry_out(say(false))), Ok(0));
         assert!(asked.lock().unwrap().iter().all(|envelope| envelope.passphrase.is_none()));
+    }
+
+    #[test]
+    fn another_passphrase_needs_the_one_until_now_even_while_the_vault_is_open() {
+        let node = |envelope: &Envelope, _: &mut dyn FnMut(Event) -> Option<Request>| match envelope.request {
+            Request::Status => Ok(status(true, false)),
+            _ => {
+                let right = envelope.passphrase.as_ref().is_some_and(|passphrase| passphrase.0 == "right");
+                nothing_if(right, FailureCode::WrongPassphrase)
+            }
+        };
+        let change = || Request::VaultPassphrase { new: Passphrase("correct horse".into()) };
+        let person = Script::answering(&["wrong", "right"]);
+        let (mut session, _) = scripted(Captured::text().0, &person, node);
+        assert_eq!(run(session.carry_out(change())), Ok(0));
+        assert_eq!(person.asked().len(), 2);
+        let (mut session, asked) = scripted(Captured::text().0, &Script::nobody(), node);
+        assert_eq!(run(session.carry_out(change())).unwrap_err().code.exit_code(), 3);
+        assert!(asked.lock().unwrap().is_empty(), "nothing is asked without it");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::api::{Answer, Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request, Status};
 use super::delivery::Waiter;
 use super::frontiers::Frontiers;
-use super::home::{Home, Open, no_vault, store_failure};
+use super::home::{Home, Open, no_vault, secret, store_failure, vault_failure};
 use super::link::{Inner, Link};
 use super::live::Live;
 use super::pacs::Listening;
@@ -206,6 +206,8 @@ impl Node {
                 self.lock().await;
                 return Ok(Step::Done(Reply::Nothing {}));
             }
+            // Whoever stands at an unlocked screen is not yet its owner.
+            Request::VaultPassphrase { .. } if self.is_open() => self.prove(passphrase).await?,
             _ => self.unlock(passphrase).await?,
         }
         if let Some(id) = &task.request_id
@@ -331,26 +333,31 @@ impl Node {
         if self.home.vault_file()?.is_none() {
             return Err(no_vault());
         }
-        let passphrase = passphrase.ok_or_else(|| {
-            Failure::new(FailureCode::Locked, "The vault is locked.")
-                .hint("Give the passphrase: --passphrase-file F, OVERREAD_PASSPHRASE, or at the prompt.")
-        })?;
-        tokio::time::sleep(delay_after(self.wrong_passphrases)).await;
+        let passphrase = passphrase.ok_or_else(|| passphrase_needed("The vault is locked."))?;
         let test_cards = if self.options.test_cards { TestCards::Allow } else { TestCards::Refuse };
         let store = self.store.clone();
-        let opened = tokio::task::block_in_place(|| self.home.open(&passphrase, store, test_cards));
-        match opened {
-            Ok((open, store)) => {
-                self.wrong_passphrases = 0;
-                self.opened(open, store).await
-            }
-            Err(failure) => {
-                if failure.code == FailureCode::WrongPassphrase {
-                    self.wrong_passphrases += 1;
-                }
-                Err(failure)
-            }
+        let (open, store) = self.try_passphrase(|node| node.home.open(&passphrase, store, test_cards)).await?;
+        self.opened(open, store).await
+    }
+
+    /// Checks that who asks knows the passphrase of the open vault.
+    async fn prove(&mut self, passphrase: Option<Passphrase>) -> Result<(), Failure> {
+        let passphrase = passphrase
+            .ok_or_else(|| passphrase_needed("This needs the passphrase of the vault, though it is open."))?;
+        let check = |node: &Self| node.me()?.vault.check_passphrase(&secret(&passphrase)).map_err(vault_failure);
+        self.try_passphrase(check).await
+    }
+
+    /// Tries a passphrase, after a wait that grows with every wrong one.
+    async fn try_passphrase<T>(&mut self, open: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        tokio::time::sleep(delay_after(self.wrong_passphrases)).await;
+        let opened = tokio::task::block_in_place(|| open(self));
+        match &opened {
+            Ok(_) => self.wrong_passphrases = 0,
+            Err(failure) if failure.code == FailureCode::WrongPassphrase => self.wrong_passphrases += 1,
+            Err(_) => {}
         }
+        opened
     }
 
     /// Goes on with an open vault.
@@ -490,6 +497,11 @@ pub(super) fn now() -> Timestamp {
 fn passphrase_missing() -> Failure {
     Failure::new(FailureCode::Locked, "A new vault needs a passphrase.")
         .hint("Give one: --passphrase-file F, OVERREAD_PASSPHRASE, or at the prompt.")
+}
+
+fn passphrase_needed(what: &str) -> Failure {
+    Failure::new(FailureCode::Locked, what)
+        .hint("Give the passphrase: --passphrase-file F, OVERREAD_PASSPHRASE, or at the prompt.")
 }
 
 /// Whether a request talks to other devices.

@@ -403,3 +403,47 @@ pub(super) fn trust_failure(error: TrustError) -> Failure {
     };
     Failure::new(code, super::library::sentence(&error)).hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::node::api::{Answer, Envelope, Request};
+    use crate::node::{Asked, NodeHandle, NodeOptions};
+
+    async fn ask(node: &NodeHandle, request: Request, passphrase: Option<&str>) -> Result<Reply, Failure> {
+        let (answers, mut answered) = mpsc::channel(16);
+        let (_replies, replies) = mpsc::channel(1);
+        let passphrase = passphrase.map(|text| Passphrase(text.into()));
+        let envelope = Envelope { request, passphrase, request_id: None, wait_seconds: Some(0) };
+        node.ask(Asked { envelope, answers, replies }).await.unwrap();
+        loop {
+            match answered.recv().await.unwrap() {
+                Answer::Event(_) => {}
+                Answer::Done(reply) => return Ok(*reply),
+                Answer::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_open_vault_gets_another_passphrase_only_from_who_knows_the_one_until_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let options =
+            NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], beacon: false, ..NodeOptions::default() };
+        let node = NodeHandle::start(&folder.path().join("home"), options).unwrap();
+        let init = Request::Init { name: "Dr. Anna Weber".into(), site: "St. Vinzenz".into(), phone: None };
+        ask(&node, init, Some("correct horse")).await.unwrap();
+        let change = || Request::VaultPassphrase { new: Passphrase("battery staple".into()) };
+        for (typed, refused) in [(None, FailureCode::Locked), (Some("incorrect horse"), FailureCode::WrongPassphrase)] {
+            assert_eq!(ask(&node, change(), typed).await.unwrap_err().code, refused);
+            assert!(ask(&node, Request::CardList, None).await.is_ok(), "the vault stays open");
+        }
+        ask(&node, change(), Some("correct horse")).await.unwrap();
+        ask(&node, Request::Lock, None).await.unwrap();
+        assert!(ask(&node, Request::CardList, Some("correct horse")).await.is_err());
+        assert!(ask(&node, Request::CardList, Some("battery staple")).await.is_ok());
+        node.shutdown().await;
+    }
+}

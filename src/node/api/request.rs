@@ -47,6 +47,7 @@ pub enum Request {
     },
     /// Whether a home exists, is locked, and who it belongs to; needs no passphrase.
     Status,
+    /// Another passphrase. The one until now goes with it, even if the vault is open.
     VaultPassphrase {
         new: Passphrase,
     },

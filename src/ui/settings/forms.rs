@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::node::api::{Passphrase, Reply, Request};
+use crate::node::api::{FailureCode, Passphrase, Reply, Request};
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::message::Ticket;
@@ -15,8 +15,9 @@ use crate::ui::widget::field::Field;
 use crate::ui::widget::form::Form;
 use crate::ui::widget::popup;
 
-const NEW: usize = 0;
-const AGAIN: usize = 1;
+const UNTIL_NOW: usize = 0;
+const NEW: usize = 1;
+const AGAIN: usize = 2;
 
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,11 @@ impl SettingForm {
     }
 
     pub fn passphrase() -> Self {
-        let form = Form::new(vec![Field::secret("New passphrase"), Field::secret("The new passphrase again")]);
+        let form = Form::new(vec![
+            Field::secret("The passphrase until now"),
+            Field::secret("New passphrase"),
+            Field::secret("The new passphrase again"),
+        ]);
         Self { setting: Setting::Passphrase, form, asked: None }
     }
 
@@ -56,6 +61,10 @@ impl SettingForm {
             Setting::Retention => {
                 Request::SettingsSet { name: "retention".into(), value: self.form.text(0).to_owned() }
             }
+            Setting::Passphrase if self.form.untrimmed(UNTIL_NOW).is_empty() => {
+                self.form.refuse(UNTIL_NOW, "The passphrase until now is needed: the open screen is no proof.");
+                return;
+            }
             Setting::Passphrase if self.form.untrimmed(NEW).is_empty() => {
                 self.form.refuse(NEW, "Nothing is stored without a passphrase.");
                 return;
@@ -64,9 +73,14 @@ impl SettingForm {
                 self.form.refuse(AGAIN, "The two passphrases differ.");
                 return;
             }
-            Setting::Passphrase => Request::VaultPassphrase { new: Passphrase(self.form.untrimmed(NEW).to_owned()) },
+            Setting::Passphrase => Request::VaultPassphrase { new: self.passphrase_in(NEW) },
         };
-        self.asked = Some(context.ask(request));
+        let proof = (self.setting == Setting::Passphrase).then(|| self.passphrase_in(UNTIL_NOW));
+        self.asked = Some(context.ask_with(request, proof, None));
+    }
+
+    fn passphrase_in(&self, field: usize) -> Passphrase {
+        Passphrase(self.form.untrimmed(field).to_owned())
     }
 
     fn words(&self) -> (&'static str, &'static str) {
@@ -132,7 +146,10 @@ impl Screen for SettingForm {
                 context.say_good("The new passphrase opens the vault from now on.");
                 context.go(Go::Back);
             }
-            Err(failure) => self.form.refuse(0, in_one_line(failure)),
+            Err(failure) => {
+                let is_new = self.setting == Setting::Passphrase && failure.code != FailureCode::WrongPassphrase;
+                self.form.refuse(if is_new { NEW } else { 0 }, in_one_line(failure));
+            }
         }
     }
 

@@ -74,11 +74,16 @@ fn a_retention_is_sent_as_typed_and_a_refused_one_stays_to_be_mended() {
 fn a_new_passphrase_is_typed_twice_alike_and_never_shown() {
     let mut app = Harness::new((80, 24), node);
     app.keys("sj").enter();
-    app.keys("correct horse").enter().keys("correct hors").enter();
+    app.enter().enter().enter();
+    assert!(app.shows("The passphrase until now is needed"), "{}", app.screen());
+    app.keys("old horse").enter().keys("correct horse").enter().keys("correct hors").enter();
     app.looks_like("settings-passphrase-differs");
     assert!(!app.asked.iter().any(|request| matches!(request, Request::VaultPassphrase { .. })));
     app.keys("e").enter();
     assert!(matches!(app.asked.last(), Some(Request::VaultPassphrase { new }) if new.0 == "correct horse"));
+    assert!(!app.shows("horse"));
+    app.answer(Err(Failure::new(FailureCode::WrongPassphrase, "The passphrase is wrong.").hint("Try again.")));
+    app.control('u').keys("older horse").enter().enter().enter();
     app.answer(Ok(Reply::Nothing {}));
     assert!(app.shows("The new passphrase opens the vault"));
 }
