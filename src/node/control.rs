@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
@@ -91,9 +91,9 @@ fn same_user(stream: &UnixStream) -> bool {
 /// Requests of one program, one after the other; a line that comes while one is carried out answers its question.
 async fn serve_one(stream: UnixStream, node: mpsc::Sender<Asking>) {
     let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
+    let mut lines = Lines::new(reader);
     loop {
-        let Some(line) = read_line(&mut reader).await else { return };
+        let Some(line) = lines.next().await else { return };
         let Ok(envelope) = serde_json::from_slice::<Envelope>(&line) else {
             let failure = Failure::new(FailureCode::WrongUse, "The running node does not understand this request.")
                 .hint("Both programs must be of the same version: restart the node.");
@@ -117,7 +117,7 @@ async fn serve_one(stream: UnixStream, node: mpsc::Sender<Asking>) {
                         break;
                     }
                 }
-                line = read_line(&mut reader) => {
+                line = lines.next() => {
                     let Some(line) = line else { return };
                     if let Ok(reply) = serde_json::from_slice::<Envelope>(&line) {
                         let _ = replies.try_send(reply.request);
@@ -128,14 +128,71 @@ async fn serve_one(stream: UnixStream, node: mpsc::Sender<Asking>) {
     }
 }
 
-async fn read_line(reader: &mut (impl AsyncBufReadExt + Unpin)) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    let mut line = zeroize::Zeroizing::new(Vec::new());
-    let read = reader.take(REQUEST_BYTES_MAX).read_until(b'\n', &mut line).await.ok()?;
-    (read > 0 && line.ends_with(b"\n")).then_some(line)
+/// Lines as they come in. What was read of one outlives the wait for the rest of it, which an answer may end.
+struct Lines<R> {
+    reader: BufReader<R>,
+    line: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn new(reader: R) -> Self {
+        Self { reader: BufReader::new(reader), line: zeroize::Zeroizing::default() }
+    }
+
+    /// The next line; `None` if none will come, or if it is too long.
+    async fn next(&mut self) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+        let room = REQUEST_BYTES_MAX.saturating_sub(self.line.len() as u64);
+        (&mut self.reader).take(room).read_until(b'\n', &mut self.line).await.ok()?;
+        self.line.ends_with(b"\n").then(|| std::mem::take(&mut self.line))
+    }
 }
 
 async fn write_line(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
     line.push(b'\n');
     writer.write_all(&line).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::api::{Event, Reply, Request};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reply_that_comes_in_pieces_between_events_arrives_whole() {
+        let (program, socket) = UnixStream::pair().unwrap();
+        let (asking, mut asked) = mpsc::channel(1);
+        tokio::spawn(serve_one(socket, asking));
+        let (reader, mut writer) = program.into_split();
+        let mut answers = BufReader::new(reader).lines();
+        let line = |request| {
+            let envelope = Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+            serde_json::to_string(&envelope).unwrap() + "\n"
+        };
+        writer.write_all(line(Request::PairOpen).as_bytes()).await.unwrap();
+        let Some(Asking::Request(mut request)) = asked.recv().await else { panic!("nothing is asked") };
+        for piece in line(Request::Confirm { yes: true }).as_bytes().chunks(4) {
+            writer.write_all(piece).await.unwrap();
+            for _ in 0..2 {
+                let event = Event::Notice { text: "meanwhile".into() };
+                request.answers.send(Answer::Event(event)).await.unwrap();
+                assert!(answers.next_line().await.unwrap().unwrap().contains("meanwhile"));
+            }
+        }
+        let reply = tokio::time::timeout(PATIENCE, request.replies.recv()).await;
+        assert!(matches!(reply, Ok(Some(Request::Confirm { yes: true }))), "{reply:?}");
+        request.answers.send(Answer::Done(Box::new(Reply::Nothing {}))).await.unwrap();
+        assert!(answers.next_line().await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_or_has_no_end_is_none() {
+        for bytes in [vec![b'a'; REQUEST_BYTES_MAX as usize + 1], b"no end".to_vec(), Vec::new()] {
+            assert!(Lines::new(bytes.as_slice()).next().await.is_none());
+        }
+        let mut lines = Lines::new(&b"one\ntwo\n"[..]);
+        for expected in [Some("one\n"), Some("two\n"), None] {
+            assert_eq!(lines.next().await.as_deref().map(Vec::as_slice), expected.map(str::as_bytes));
+        }
+    }
 }
