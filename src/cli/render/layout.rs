@@ -28,7 +28,7 @@ pub(super) fn short(id: &str) -> String {
 pub(super) fn count(n: usize, thing: &str) -> String {
     let ending = if n == 1 || thing.ends_with('s') { "" } else { "s" };
     match thing.strip_suffix('y') {
-        Some(stem) if n != 1 => format!("{n} {stem}ies"),
+        Some(stem) if n != 1 && !stem.ends_with(['a', 'e', 'o']) => format!("{n} {stem}ies"),
         _ => format!("{n} {thing}{ending}"),
     }
 }
@@ -196,5 +196,6 @@ mod tests {
         assert_eq!(count(2, "image"), "2 images");
         assert_eq!(count(2, "series"), "2 series");
         assert_eq!((count(1, "entry"), count(3, "study")), ("1 entry".into(), "3 studies".into()));
+        assert_eq!(count(30, "day"), "30 days");
     }
 }
