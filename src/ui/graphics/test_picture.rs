@@ -14,7 +14,7 @@ pub const STEPS: [u32; 4] = [16, 32, 64, 256];
 /// How much the inner patches differ from the outer ones: 5 % and 95 % on 0 % and 100 %.
 const PATCH_PERCENT: u32 = 5;
 
-/// Black lines between the rows, so that none borrows brightness from its neighbour.
+/// Black lines between the rows, so that none borrows brightness from its neighbour; fewer where rows are low.
 const GAP_PX: u32 = 2;
 
 /// No image is counted so far.
@@ -32,10 +32,11 @@ pub fn scene(width: u32, height: u32) -> Scene {
 pub fn grey_steps(width: u32, height: u32) -> Raster {
     let rows = STEPS.len() as u32 + 2;
     let row_height = (height / rows).max(1);
+    let gap_px = GAP_PX.min(row_height / 3);
     let mut pixels = Vec::with_capacity(width as usize * height as usize);
     for y in 0..height {
         let (row, within) = (y / row_height, y % row_height);
-        let gap = within >= row_height.saturating_sub(GAP_PX);
+        let gap = within >= row_height - gap_px;
         for x in 0..width {
             pixels.push(match STEPS.get(row as usize) {
                 Some(_) if gap => 0,
@@ -86,6 +87,17 @@ mod tests {
             assert_eq!((row[0], row[511]), (0, 255));
             row.dedup();
             assert_eq!(row.len(), steps as usize);
+        }
+    }
+
+    #[test]
+    fn low_rows_are_seen_as_well() {
+        // Eight rows of half-blocks.
+        let picture = grey_steps(72, 16);
+        for (index, steps) in STEPS.into_iter().enumerate() {
+            let mut row = row(&picture, index as u32 * 2 + 1);
+            row.dedup();
+            assert_eq!(row.len(), steps.min(72) as usize);
         }
     }
 
