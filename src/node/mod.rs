@@ -46,6 +46,8 @@ mod studies;
 mod upkeep;
 mod views;
 
+pub use settings::GRAPHICS;
+
 use std::path::Path;
 use std::time::Duration;
 

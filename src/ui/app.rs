@@ -23,7 +23,7 @@ use super::widget::toast::{Toasts, Weight};
 use super::worklist::Worklist;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{Event, Passphrase, Reply, Request};
+use crate::node::api::{Event, Passphrase, Reply, Request, SettingsView};
 use crate::view::raster::Scene;
 
 /// How the app starts.
@@ -34,6 +34,8 @@ pub struct Options {
     pub shows: Shows,
     /// Lock after so long without a key, in milliseconds.
     pub lock_after_ms: u64,
+    /// Whether the settings may change that.
+    pub lock_after_set: bool,
     /// Opens the vault at the start, if one was given.
     pub passphrase: Option<Passphrase>,
     /// Where its random choices come from: another number each time it starts.
@@ -256,6 +258,9 @@ impl App {
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: Outcome, turn: &mut Turn) {
+        if let Ok(Reply::Settings(settings)) = outcome.as_deref() {
+            self.settled(settings, turn);
+        }
         if self.status == Some(ticket) {
             self.status = None;
             match outcome.as_deref() {
@@ -325,6 +330,7 @@ impl App {
                 self.last_key_ms = turn.now_ms;
                 turn.wishes.push(Wish::Follow);
                 self.ask_status(turn);
+                self.ask_settings(turn);
             }
             self.with_top(turn, |screen, context| screen.shown(context));
         }
@@ -337,6 +343,29 @@ impl App {
         self.status = Some(ticket);
         let request = Request::Status;
         turn.wishes.push(Wish::Ask { ticket, request, passphrase: None, wait_seconds: None });
+    }
+
+    /// Asks for the settings; whatever asks for them, [`Self::settled`] hears the answer.
+    fn ask_settings(&mut self, turn: &mut Turn) {
+        self.tickets += 1;
+        let (ticket, request) = (Ticket(self.tickets), Request::SettingsShow);
+        turn.wishes.push(Wish::Ask { ticket, request, passphrase: None, wait_seconds: None });
+    }
+
+    /// Takes over what the person set about the app.
+    fn settled(&mut self, settings: &SettingsView, turn: &mut Turn) {
+        if self.options.lock_after_set {
+            let seconds = settings.lock_after_seconds;
+            self.options.lock_after_ms = seconds.map_or(u64::MAX, |seconds| seconds.saturating_mul(1000));
+        }
+        // A word of a newer program means what this one finds out by itself.
+        turn.wishes.push(Wish::ShowWith(settings.graphics.parse().unwrap_or_default()));
+    }
+
+    /// Pictures are shown in another way from now on.
+    pub fn show_with(&mut self, dots: Dots, shows: Shows) {
+        self.options.dots = dots;
+        self.options.shows = shows;
     }
 
     fn only(&mut self, screen: Box<dyn Screen>, turn: &mut Turn) {

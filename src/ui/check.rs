@@ -111,7 +111,7 @@ pub fn checks(capabilities: &Capabilities, bytes_per_second: Option<f64>) -> Vec
         what: format!("{protocol}, {because}; a cell has {} x {} pixels{guess}", cell.width, cell.height),
         hint: (!sharp).then(|| {
             "Orientation only. Kitty, WezTerm, iTerm2, foot or xterm with Sixel show images, also over SSH, but not \
-             through tmux. If this terminal can show them, say so: OVERREAD_GRAPHICS=sixel overread."
+             through tmux. If this terminal can show them, say so: `overread settings set graphics sixel`."
                 .into()
         }),
     };

@@ -38,6 +38,10 @@ impl Display {
         Self { capabilities, screen, link: Link::default(), wrote: None }
     }
 
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
     /// The dots of a cell.
     pub fn dots(&self) -> Dots {
         let (across, down) = self.screen.size_px(Rect::new(0, 0, 1, 1));

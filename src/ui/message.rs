@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::files::Listing;
+use super::graphics::Setting;
 use super::picture::{Picture, PictureKey};
 use crate::case::content::{Point, Shape};
 use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
@@ -143,6 +144,8 @@ pub enum Wish {
     LookAtTerminal {
         ticket: Ticket,
     },
+    /// Shows pictures as the settings say.
+    ShowWith(Setting),
     /// Rings the terminal's bell.
     Bell,
     /// Draws all anew, after something else wrote to the terminal.

@@ -60,6 +60,9 @@ use message::{Message, Wish};
 use terminal::{Reader, Terminal};
 use worker::Worker;
 
+/// Locks after so long without a key until the settings are known.
+const LOCK_AFTER: Duration = Duration::from_secs(15 * 60);
+
 /// Messages that wait for the app.
 const MESSAGES_MAX: usize = 1024;
 
@@ -77,10 +80,10 @@ const BATCH_MAX: usize = 256;
 pub struct Start {
     /// Whether colours may be used: `NO_COLOR` forbids them.
     pub colour: bool,
-    /// Lock after so long without a key.
-    pub lock_after: Duration,
-    /// How pictures are to be shown.
-    pub graphics: graphics::Setting,
+    /// Lock after so long without a key, whatever the settings say.
+    pub lock_after: Option<Duration>,
+    /// How pictures are to be shown, whatever the settings say.
+    pub graphics: Option<graphics::Setting>,
     /// Opens the vault at once.
     pub passphrase: Option<Passphrase>,
 }
@@ -98,14 +101,16 @@ pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), 
 /// # Errors
 /// If the terminal cannot be used.
 pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
-    let mut terminal = Terminal::take(start.graphics).map_err(terminal_failure)?;
+    let mut terminal = Terminal::take().map_err(terminal_failure)?;
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
-    let mut pictures = Display::new(terminal.capabilities());
+    let mut pictures = Display::new(terminal.capabilities(start.graphics.unwrap_or_default()));
+    let lock_after = start.lock_after.unwrap_or(LOCK_AFTER);
     let options = Options {
         look: Look { colour: start.colour },
         dots: pictures.dots(),
         shows: pictures.shows(),
-        lock_after_ms: u64::try_from(start.lock_after.as_millis()).unwrap_or(u64::MAX),
+        lock_after_ms: lock_after.as_millis().try_into().unwrap_or(u64::MAX),
+        lock_after_set: start.lock_after.is_none(),
         passphrase: start.passphrase,
         seed: u64::from_be_bytes(random::bytes(&mut random::system())),
     };
@@ -142,6 +147,17 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
                         // Where the queue is full, the screen asks again when it is opened again.
                         let _ = answers.try_send(Message::Answered { ticket, outcome });
                         Ok(())
+                    }
+                    Wish::ShowWith(setting) => {
+                        let capabilities = terminal.capabilities(start.graphics.unwrap_or(setting));
+                        if capabilities == *pictures.capabilities() {
+                            Ok(())
+                        } else {
+                            let cleared = pictures.clear(&mut terminal).and_then(|()| terminal.forget());
+                            pictures = Display::new(capabilities);
+                            app.show_with(pictures.dots(), pictures.shows());
+                            cleared
+                        }
                     }
                     Wish::Redraw => {
                         pictures.forget();

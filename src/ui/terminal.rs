@@ -21,7 +21,7 @@ use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
 
-use super::graphics::{Capabilities, Environment, Setting, query};
+use super::graphics::{Answer, Capabilities, Environment, Setting, query};
 use super::message::Message;
 
 /// How often the reading thread looks whether it is to end.
@@ -38,7 +38,8 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// The terminal while the app has it.
 pub struct Terminal {
     ratatui: ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>,
-    capabilities: Capabilities,
+    environment: Environment,
+    answer: Option<Answer>,
     /// Dropped last: gives the terminal back.
     _guard: Guard,
 }
@@ -48,23 +49,23 @@ impl Terminal {
     ///
     /// # Errors
     /// If standard output is no terminal, or does not obey.
-    pub fn take(setting: Setting) -> io::Result<Self> {
+    pub fn take() -> io::Result<Self> {
         restore_on_panic();
         let guard = Guard;
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, Hide)?;
         // Asked before anybody else reads what the terminal answers.
         let environment = Environment::read(|name| std::env::var(name).ok());
-        let capabilities = Capabilities::of(&environment, query::ask(&environment).as_ref(), setting);
+        let answer = query::ask(&environment);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
         let mut ratatui = ratatui::Terminal::new(backend)?;
         ratatui.clear()?;
-        Ok(Self { ratatui, capabilities, _guard: guard })
+        Ok(Self { ratatui, environment, answer, _guard: guard })
     }
 
-    /// What it can show.
-    pub fn capabilities(&self) -> Capabilities {
-        self.capabilities.clone()
+    /// What it can show, if pictures are to be shown so.
+    pub fn capabilities(&self, setting: Setting) -> Capabilities {
+        Capabilities::of(&self.environment, self.answer.as_ref(), setting)
     }
 
     /// Columns and rows.

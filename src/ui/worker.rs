@@ -147,7 +147,7 @@ impl Worker {
                 waiting.opened.clear();
                 waiting.keys.clear();
             }
-            Wish::Bell | Wish::LookAtTerminal { .. } | Wish::Redraw | Wish::Quit => {}
+            Wish::Bell | Wish::LookAtTerminal { .. } | Wish::ShowWith(_) | Wish::Redraw | Wish::Quit => {}
         }
     }
 

@@ -56,7 +56,7 @@ async fn play(
     colleague: &mut Colleague,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let start = app::start(Duration::MAX, None)?;
+    let start = app::start(Some(Duration::MAX), None)?;
     output.say("A consultation to try. It stays on this machine and is deleted when you quit.");
     let passphrase = new_passphrase();
     let mut asker = Asker::new(&folder.join("asker"), &passphrase).await?;

@@ -131,7 +131,19 @@ pub(super) fn doctor(checks: &[Check], width: usize) -> String {
     text
 }
 
+/// As it can be typed: `90s`, `15m`, `4h`.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        _ if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        _ if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
 pub(super) fn settings(settings: &SettingsView) -> String {
     let days = usize::try_from(settings.retention_days).unwrap_or(usize::MAX);
+    let lock_after = settings.lock_after_seconds.map_or_else(|| "never".into(), duration);
     field("retention", &format!("{} after closing", count(days, "day")), usize::MAX)
+        + &field("graphics", &settings.graphics, usize::MAX)
+        + &field("lock-after", &lock_after, usize::MAX)
 }

@@ -255,6 +255,12 @@ pub struct BundleView {
 pub struct SettingsView {
     /// Days after closing at which this home drops the pixels of a case that it does not own.
     pub retention_days: u32,
+    /// How the app shows pictures: `auto`, or the protocol it always takes.
+    #[serde(default)]
+    pub graphics: String,
+    /// The app locks after so long without a key, in seconds; absent: never.
+    #[serde(default)]
+    pub lock_after_seconds: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

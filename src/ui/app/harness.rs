@@ -80,6 +80,7 @@ impl Harness {
             dots: Dots { across: 10, down: 20 },
             shows: Shows { protocol: Protocol::Kitty, greys: 256 },
             lock_after_ms: 900_000,
+            lock_after_set: true,
             passphrase: None,
             seed: 7,
         };

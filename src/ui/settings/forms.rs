@@ -6,6 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::lock_after;
+use crate::encoding::text::shown;
 use crate::node::api::{FailureCode, Passphrase, Reply, Request};
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
@@ -24,6 +26,8 @@ const AGAIN: usize = 2;
 enum Setting {
     Retention,
     Passphrase,
+    Graphics,
+    LockAfter,
 }
 
 /// A form for one setting.
@@ -43,6 +47,22 @@ impl SettingForm {
         Self { setting: Setting::Retention, form, asked: None }
     }
 
+    pub fn graphics(now: Option<&str>) -> Self {
+        Self::word(Setting::Graphics, Field::new("auto, kitty, sixel, iterm2, half-blocks or none", "auto"), now)
+    }
+
+    pub fn lock_after(now: Option<&str>) -> Self {
+        Self::word(Setting::LockAfter, Field::new("A time such as 90s, 15m or 4h, or never", "15m"), now)
+    }
+
+    fn word(setting: Setting, field: Field, now: Option<&str>) -> Self {
+        let mut form = Form::new(vec![field]);
+        if let Some(now) = now {
+            form.set(0, now);
+        }
+        Self { setting, form, asked: None }
+    }
+
     pub fn passphrase() -> Self {
         let form = Form::new(vec![
             Field::secret("The passphrase until now"),
@@ -60,6 +80,10 @@ impl SettingForm {
             }
             Setting::Retention => {
                 Request::SettingsSet { name: "retention".into(), value: self.form.text(0).to_owned() }
+            }
+            Setting::Graphics => Request::SettingsSet { name: "graphics".into(), value: self.form.text(0).to_owned() },
+            Setting::LockAfter => {
+                Request::SettingsSet { name: "lock-after".into(), value: self.form.text(0).to_owned() }
             }
             Setting::Passphrase if self.form.untrimmed(UNTIL_NOW).is_empty() => {
                 self.form.refuse(UNTIL_NOW, "The passphrase until now is needed: the open screen is no proof.");
@@ -89,6 +113,16 @@ impl SettingForm {
                 "Images of closed cases",
                 "Images of cases that others own stay here so many days after closing; what was written stays for good. \
                  A shorter time deletes at once. A longer one fetches again while another member holds them.",
+            ),
+            Setting::Graphics => (
+                "How pictures are shown",
+                "auto is as this terminal answers; the set-up check says what that is and why. A protocol that the \
+                 terminal does not speak fills the screen with rubbish: set auto again then.",
+            ),
+            Setting::LockAfter => (
+                "When the screen locks by itself",
+                "After so long without a key the screen is covered and the vault closed. Deliveries are taken in \
+                 meanwhile; nothing is opened or signed.",
             ),
             Setting::Passphrase => (
                 "Another passphrase",
@@ -139,7 +173,11 @@ impl Screen for SettingForm {
         self.asked = None;
         match outcome.as_deref() {
             Ok(Reply::Settings(settings)) => {
-                context.say_good(&format!("Images are kept for {} days after closing.", settings.retention_days));
+                context.say_good(&match self.setting {
+                    Setting::Graphics => format!("Pictures: {}.", shown(&settings.graphics)),
+                    Setting::LockAfter => format!("Locks after: {}.", lock_after(settings.lock_after_seconds)),
+                    _ => format!("Images are kept for {} days after closing.", settings.retention_days),
+                });
                 context.go(Go::Back);
             }
             Ok(_) => {

@@ -22,8 +22,9 @@ use crate::node::api::{Reply, Request, SettingsView, Status};
 use doctor::Doctor;
 use forms::SettingForm;
 
-/// Lines of one item, with one below.
+/// Lines of one item, with one below where there is room.
 const ITEM_ROWS: u16 = 3;
+const ITEM_ROWS_MIN: u16 = 2;
 
 /// What can be chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,13 @@ enum Item {
     Passphrase,
     RecoveryCode,
     Doctor,
+    Graphics,
+    LockAfter,
     Lock,
 }
 
-const ITEMS: [Item; 5] = [Item::Retention, Item::Passphrase, Item::RecoveryCode, Item::Doctor, Item::Lock];
+const ITEMS: [Item; 7] =
+    [Item::Retention, Item::Passphrase, Item::RecoveryCode, Item::Doctor, Item::Graphics, Item::LockAfter, Item::Lock];
 
 impl Item {
     fn title(self) -> &'static str {
@@ -44,6 +48,8 @@ impl Item {
             Self::Passphrase => "Passphrase",
             Self::RecoveryCode => "Recovery code",
             Self::Doctor => "Set-up check",
+            Self::Graphics => "Pictures",
+            Self::LockAfter => "Locking",
             Self::Lock => "Lock now",
         }
     }
@@ -72,6 +78,14 @@ impl Settings {
                 context.go(Go::Over(Box::new(Recovery::new(confirmed))));
             }
             Some(Item::Doctor) => context.go(Go::Over(Box::new(Doctor::default()))),
+            Some(Item::Graphics) => {
+                let graphics = self.settings.as_ref().map(|settings| settings.graphics.as_str());
+                context.go(Go::Over(Box::new(SettingForm::graphics(graphics))));
+            }
+            Some(Item::LockAfter) => {
+                let after = self.settings.as_ref().map(|settings| lock_after(settings.lock_after_seconds));
+                context.go(Go::Over(Box::new(SettingForm::lock_after(after.as_deref()))));
+            }
             Some(Item::Lock) => context.go(Go::Lock),
             None => {}
         }
@@ -91,12 +105,37 @@ impl Settings {
                 None => Span::styled("…", look.dim()),
             },
             Item::Doctor => Span::raw("network, disk, recovery code, and how each colleague is reached"),
+            Item::Graphics => match self.settings.as_ref().map(|settings| settings.graphics.as_str()) {
+                Some("auto") => Span::raw("shown as this terminal can; the set-up check says how"),
+                Some(graphics) => Span::raw(format!("always {}", shown(graphics))),
+                None => Span::styled("…", look.dim()),
+            },
+            Item::LockAfter => match self.settings.as_ref().map(|settings| settings.lock_after_seconds) {
+                Some(None) => Span::styled("never by itself", look.warn()),
+                Some(seconds) => Span::raw(format!("by itself after {} without a key", lock_after(seconds))),
+                None => Span::styled("…", look.dim()),
+            },
             Item::Lock => Span::raw("covers the screen; deliveries are taken in, nothing is opened or signed"),
         }
     }
 
     fn items(area: Rect) -> Rect {
         popup::head(area, 3)[1]
+    }
+}
+
+fn item_rows(items: Rect) -> u16 {
+    let all = u16::try_from(ITEMS.len()).unwrap_or(u16::MAX).saturating_mul(ITEM_ROWS);
+    if items.height < all - 1 { ITEM_ROWS_MIN } else { ITEM_ROWS }
+}
+
+/// As it can be typed: `90s`, `15m`, `4h`, `never`.
+fn lock_after(seconds: Option<u64>) -> String {
+    match seconds {
+        None => "never".into(),
+        Some(seconds) if seconds.is_multiple_of(3600) => format!("{}h", seconds / 3600),
+        Some(seconds) if seconds.is_multiple_of(60) => format!("{}m", seconds / 60),
+        Some(seconds) => format!("{seconds}s"),
     }
 }
 
@@ -132,7 +171,7 @@ impl Screen for Settings {
     fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
         let items = Self::items(context.area);
         if pointer.kind == MouseEventKind::Down(MouseButton::Left) && pointer.row >= items.y {
-            let at = usize::from((pointer.row - items.y) / ITEM_ROWS);
+            let at = usize::from((pointer.row - items.y) / item_rows(items));
             if at == self.chosen.at {
                 self.open(context);
             } else if at < ITEMS.len() {
@@ -172,7 +211,9 @@ impl Screen for Settings {
             let style = if number == self.chosen.at { look.chosen() } else { look.heading() };
             lines.push(Line::from(vec![Span::raw("  "), Span::styled(format!(" {} ", item.title()), style)]));
             lines.push(Line::from(vec![Span::raw("   "), self.state(item, look)]));
-            lines.push(Line::raw(""));
+            if item_rows(rest) == ITEM_ROWS {
+                lines.push(Line::raw(""));
+            }
         }
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), rest);
     }

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::node::api::{Check, Failure, FailureCode, Reply, Request, SettingsView};
 use crate::ui::app::harness::{Harness, SIZES, status};
+use crate::ui::graphics::{Protocol, Setting};
 use crate::ui::message::{Message, Wish};
 use crate::ui::screen::{Dots, Screen};
 use crate::ui::settings::doctor::Doctor;
@@ -34,9 +35,13 @@ fn checks() -> Vec<Check> {
     ]
 }
 
+fn settings(retention_days: u32, graphics: &str, lock_after_seconds: Option<u64>) -> SettingsView {
+    SettingsView { retention_days, graphics: graphics.into(), lock_after_seconds }
+}
+
 fn node(request: &Request) -> Option<Result<Reply, Failure>> {
     match request {
-        Request::SettingsShow => Some(Ok(Reply::Settings(SettingsView { retention_days: 30 }))),
+        Request::SettingsShow => Some(Ok(Reply::Settings(settings(30, "auto", Some(900))))),
         Request::Status => Some(Ok(status(false))),
         Request::Doctor => Some(Ok(Reply::Doctor { checks: checks() })),
         _ => None,
@@ -65,7 +70,7 @@ fn a_retention_is_sent_as_typed_and_a_refused_one_stays_to_be_mended() {
         let failure = Failure::new(FailureCode::WrongUse, "\"14x\" is no time to keep pixels for.");
         app.answer(Err(failure.hint("Write whole days, from 0 to 3650: 14 or 14d.")));
         app.looks_like("settings-retention-refused");
-        app.enter().answer(Ok(Reply::Settings(SettingsView { retention_days: 14 })));
+        app.enter().answer(Ok(Reply::Settings(settings(14, "auto", Some(900)))));
         assert!(app.shows("Images are kept for 14 days after closing."));
     }
 }
@@ -119,6 +124,42 @@ fn the_set_up_check_shows_how_the_terminal_shows_pictures_beside_its_grey_steps(
     assert_eq!((scenes[0].1.width, scenes[0].1.height), (720, 160));
     // Too low for both: the checks go first.
     assert!(Doctor::default().scenes(Rect::new(0, 1, 80, 18), Dots { across: 10, down: 20 }).is_empty());
+}
+
+#[test]
+fn how_pictures_are_shown_is_set_and_takes_effect_at_once() {
+    let mut app = Harness::new((80, 24), node);
+    app.keys("sjjjj").enter().control('u').keys("sixel").enter();
+    let wanted = Request::SettingsSet { name: "graphics".into(), value: "sixel".into() };
+    assert_eq!(format!("{:?}", app.asked.last()), format!("{:?}", Some(wanted)));
+    app.answer(Ok(Reply::Settings(settings(30, "sixel", Some(900)))));
+    assert!(app.shows("Pictures: sixel."), "{}", app.screen());
+    let wished = Setting::Always(Protocol::Sixel);
+    assert!(app.wished.iter().any(|wish| matches!(wish, Wish::ShowWith(setting) if *setting == wished)));
+    // Every word that the node takes is one that the app understands.
+    assert!(crate::node::GRAPHICS.iter().all(|word| word.parse::<Setting>().is_ok()));
+}
+
+#[test]
+fn the_app_locks_after_the_time_that_is_set() {
+    let mut app = Harness::new((80, 24), node);
+    app.keys("sjjjjj").enter().control('u').keys("1m").enter();
+    let wanted = Request::SettingsSet { name: "lock-after".into(), value: "1m".into() };
+    assert_eq!(format!("{:?}", app.asked.last()), format!("{:?}", Some(wanted)));
+    app.answer(Ok(Reply::Settings(settings(30, "auto", Some(60)))));
+    assert!(app.shows("Locks after: 1m."), "{}", app.screen());
+    for (seconds, still_open_ms, then_ms, locks) in
+        [(Some(60), 59_000, 1_000, true), (Some(900), 899_000, 1_000, true), (None, 0, 24 * 3_600_000, false)]
+    {
+        let mut app = Harness::new((80, 24), move |request: &Request| match request {
+            Request::SettingsShow => Some(Ok(Reply::Settings(settings(30, "auto", seconds)))),
+            _ => node(request),
+        });
+        app.pass(still_open_ms);
+        assert!(!app.shows("Overread is locked"), "{seconds:?}");
+        app.pass(then_ms);
+        assert_eq!(app.shows("Overread is locked"), locks, "{seconds:?}");
+    }
 }
 
 #[test]
