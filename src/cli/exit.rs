@@ -33,7 +33,7 @@ pub(super) fn code(reply: &Reply) -> u8 {
 
 /// Files that are no DICOM are only listed; a DICOM object that stays behind makes the import a partial one.
 pub(super) fn imported(report: &ImportReport) -> u8 {
-    if report.studies.iter().any(|study| !study.left_out.is_empty()) { PARTLY } else { 0 }
+    if report.left_behind() { PARTLY } else { 0 }
 }
 
 #[cfg(test)]
@@ -61,10 +61,11 @@ mod tests {
         Reply::Synced { peers: connected.iter().map(peer).collect(), delivery: Vec::new() }
     }
 
-    fn imported(left_out: usize) -> Reply {
+    fn imported(left_out: usize, skipped: &[&str]) -> Reply {
         let left = LeftOut { series: String::new(), instances: 1, why: "burned-in text".into() };
         let study = ImportedStudy { left_out: vec![left; left_out], ..ImportedStudy::default() };
-        let skipped = vec![SkippedFile { path: "notes.txt".into(), why: "no DICOM".into() }];
+        let file = |why: &&str| SkippedFile { path: "file".into(), why: (*why).into() };
+        let skipped = skipped.iter().map(file).collect();
         Reply::Imported(ImportReport { studies: vec![study], skipped, ..ImportReport::default() })
     }
 
@@ -80,8 +81,10 @@ mod tests {
     fn answers_end_with_the_codes_of_the_design() {
         let table = [
             (Reply::Nothing {}, 0),
-            (imported(0), 0),
-            (imported(1), 6),
+            (imported(0, &["not a DICOM file", "the file is empty", "not a regular file"]), 0),
+            (imported(1, &[]), 6),
+            (imported(0, &["the file is cut off: it should have at least 9 bytes and has 3"]), 6),
+            (imported(0, &["no permission to read it"]), 6),
             (check(true), 0),
             (check(false), 1),
             (fetched(true), 0),

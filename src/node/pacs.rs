@@ -16,7 +16,7 @@ use super::api::{
 };
 use super::core::{Node, Step, Task, answer};
 use super::home::Home;
-use super::library::{left_behind, sentence};
+use super::library::sentence;
 use super::link::Inner;
 use crate::encoding::id::{ID_PREFIX_CHARS_MIN, IdPrefix};
 use crate::encoding::private::Private;
@@ -181,7 +181,7 @@ impl Node {
             return;
         }
         let mut warnings = from.warnings.clone();
-        match (dry_run, left_behind(report)) {
+        match (dry_run, report.left_behind()) {
             (true, _) => {}
             (false, false) => self.inbox.imported(&from.taken),
             (false, true) => {

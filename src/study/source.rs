@@ -64,6 +64,9 @@ pub trait Held: Send + Sync {
     fn read(&self, bytes_max: u64) -> Result<Vec<u8>, String>;
 }
 
+/// Why a pipe, a socket or a device is not read.
+pub const NOT_A_FILE: &str = "not a regular file";
+
 /// A file that is not read, and why.
 #[derive(Debug, Clone)]
 pub struct SkippedFile {
@@ -231,7 +234,7 @@ fn open(path: &Path) -> Result<(File, u64), String> {
     // Asked before opening: opening a pipe would wait for its writer.
     let metadata = path.metadata().map_err(|error| reason(&error))?;
     if !metadata.is_file() {
-        return Err("not a regular file".to_string());
+        return Err(NOT_A_FILE.to_string());
     }
     if metadata.len() > FILE_BYTES_MAX {
         return Err("longer than 4 GiB".to_string());

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::study::part10::Part10Error;
+use crate::study::source::NOT_A_FILE;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SkippedFile {
     pub path: String,
@@ -15,6 +18,16 @@ pub struct ImportReport {
     /// Set on `--dry-run` and by `ask`: what will happen to which attribute. Holds patient data.
     pub plan: Option<PlanView>,
     pub seconds: f64,
+}
+
+impl ImportReport {
+    /// Whether a DICOM object was left behind (exit code 6): an instance that was left out, or a file that is DICOM, or
+    /// may be, and was not read. Other files are only listed.
+    pub fn left_behind(&self) -> bool {
+        let harmless = [Part10Error::NotDicom, Part10Error::Empty, Part10Error::DicomDir].map(|why| why.to_string());
+        self.studies.iter().any(|study| !study.left_out.is_empty())
+            || self.skipped.iter().any(|file| !harmless.contains(&file.why) && file.why != NOT_A_FILE)
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 //! write the rows that name them, last and in one batch. A study is either listed whole or not at all, and importing
 //! again continues where nothing was listed, since the same files give the same chunks.
 //!
-//! A report says what was left behind rather than failing: [`left_behind`] tells whether a DICOM object was.
+//! A report says what was left behind rather than failing: [`ImportReport::left_behind`] tells whether a DICOM object was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -44,7 +44,6 @@ use crate::study::deidentify::{self, Instance, PixelFacts, Rules};
 use crate::study::import::{self as study_import, Cleaned, Deidentifier, ImportError, LeftOut, Plan, PlanError, Sink};
 use crate::study::manifest::number;
 use crate::study::object::SealedObject;
-use crate::study::part10::Part10Error;
 use crate::study::source::{self, SkippedFile, SourceError, SourceFile};
 
 /// Batches of chunks that wait for the disk while the next is sealed.
@@ -117,14 +116,6 @@ pub fn import(
     }
     report.seconds = control.started.elapsed().as_secs_f64();
     Ok(report)
-}
-
-/// Whether a DICOM object was left behind (exit code 6): an instance that was left out, or a file that is DICOM and
-/// could not be read. Other files are only listed.
-pub fn left_behind(report: &ImportReport) -> bool {
-    let harmless = [Part10Error::NotDicom, Part10Error::Empty, Part10Error::DicomDir].map(|why| why.to_string());
-    report.studies.iter().any(|study| !study.left_out.is_empty())
-        || report.skipped.iter().any(|file| !harmless.contains(&file.why) && file.why != "not a regular file")
 }
 
 fn import_study(

@@ -45,7 +45,7 @@ use crate::store::{Batch, ChunkGroup, ROW_VALUE_BYTES_MAX, Store, StoreError, Ta
 use crate::study::manifest::StudyHead;
 
 pub(super) use import::Meter;
-pub use import::{Control, import, left_behind};
+pub use import::{Control, import};
 pub use left_out::{Decisions, decide, include, left_out_images, open_left_out};
 pub use reading::{
     Export, OpenFailure, chunks_of, export, held_chunks, list, open_file, open_pages, opened, page_chunks, show,

@@ -169,7 +169,7 @@ fn an_imported_study_is_listed_shown_and_exported_with_equal_pixels() {
     let [study] = &report.studies[..] else { panic!("one study") };
     assert_eq!((study.modality.as_str(), study.series, study.instances, study.already_held), ("CT", 1, 5, 0));
     assert_eq!(study.description, "CT Chest");
-    assert!(study.left_out.is_empty() && report.skipped.is_empty() && !left_behind(&report));
+    assert!(study.left_out.is_empty() && report.skipped.is_empty() && !report.left_behind());
     assert!(study.bytes_in > 0 && study.bytes_stored > 0);
 
     let listed = list(&home.store, |_| vec!["c-one".into()]).unwrap();
@@ -255,7 +255,7 @@ fn an_image_held_before_is_not_replaced_by_another_content() {
     };
     let report = home.run(&request).unwrap();
     assert!(report.studies[0].left_out[0].why.starts_with("already held with other content"));
-    assert!(left_behind(&report));
+    assert!(report.left_behind());
     assert_eq!(home.study(&first.id).head, head);
 }
 
@@ -359,7 +359,7 @@ fn an_image_that_may_show_a_name_is_in_no_manifest_until_somebody_looked() {
     let report = home.import(&[files.path()]).unwrap();
     let study = &report.studies[0];
     assert_eq!((study.instances, study.left_out[0].instances), (1, 2));
-    assert!(left_behind(&report));
+    assert!(report.left_behind());
     let before = home.study(&study.id);
     assert_eq!((before.head.left_out, before.left_out()), (2, 2));
     let series = study.left_out[0].series.clone();
