@@ -128,7 +128,9 @@ impl Picture {
     fn bytes(&self) -> usize {
         let shutter = self.shutter.as_ref().map_or(0, |(mask, _)| mask.len());
         let frame = self.frame.values.len().saturating_mul(4);
-        frame.saturating_add(self.opened.bytes).saturating_add(shutter).saturating_add(self.overlay.len() * 4)
+        // Frames of one instance share its file.
+        let file = self.opened.bytes / self.opened.planes.len().max(1);
+        frame.saturating_add(file).saturating_add(shutter).saturating_add(self.overlay.len() * 4)
     }
 }
 

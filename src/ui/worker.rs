@@ -71,8 +71,8 @@ struct Waiting {
     /// The newest at the end.
     keys: VecDeque<PictureKey>,
     running: usize,
-    /// Instances read last, for their next frames.
-    opened: VecDeque<(Arc<str>, Arc<Opened>)>,
+    /// Instances read last, for their next frames, by study and SOP Instance UID.
+    opened: VecDeque<([Arc<str>; 2], Arc<Opened>)>,
 }
 
 impl Worker {
@@ -349,8 +349,10 @@ async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> R
 
 /// Reads an instance, unless it was among the last ones.
 async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Opened>, String> {
+    // A file that is imported again has the same UIDs in another study.
+    let file_of = [Arc::clone(&key.study), Arc::clone(&key.sop_instance_uid)];
     let known = |waiting: &Waiting| {
-        let opened = waiting.opened.iter().find(|(uid, _)| *uid == key.sop_instance_uid);
+        let opened = waiting.opened.iter().find(|(other, _)| *other == file_of);
         opened.map(|(_, opened)| Arc::clone(opened))
     };
     if let Some(opened) = known(&locked(kept)) {
@@ -359,7 +361,7 @@ async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey)
     let file = fetch(client, key).await.map_err(|failure| failure.what)?;
     let opened = Arc::new(contained(move || Opened::read(&file)).await?);
     let mut waiting = locked(kept);
-    waiting.opened.push_back((Arc::clone(&key.sop_instance_uid), Arc::clone(&opened)));
+    waiting.opened.push_back((file_of, Arc::clone(&opened)));
     if waiting.opened.len() > FILES_KEPT_MAX {
         waiting.opened.pop_front();
     }

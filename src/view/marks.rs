@@ -85,13 +85,20 @@ pub enum NotDrawn {
     EllipseAxes,
 }
 
+/// A value with its unit (UCUM), with as many decimals as its size needs: a diffusion coefficient is no 0.0.
+pub fn value_text(value: f64, unit: &str) -> String {
+    let unit = shown(shown_unit(unit)).into_owned();
+    let gap = if unit.is_empty() || unit == "°" { "" } else { " " };
+    match value.abs() {
+        size if size >= 0.1 || size == 0.0 || !size.is_finite() => format!("{value:.1}{gap}{unit}"),
+        size if size >= 1e-4 => format!("{value:.5}{gap}{unit}"),
+        _ => format!("{value:.2e}{gap}{unit}"),
+    }
+}
+
 /// A mark's own label and its value, one line.
 pub fn label_text(label: Option<&str>, measured: Option<&Measured>) -> String {
-    let value = measured.map(|measured| {
-        let unit = shown(shown_unit(&measured.unit)).into_owned();
-        let gap = if unit.is_empty() || unit == "°" { "" } else { " " };
-        format!("{:.1}{gap}{unit}", measured.value)
-    });
+    let value = measured.map(|measured| value_text(measured.value, &measured.unit));
     let label = label.map(|label| shown(label).trim().to_string()).filter(|label| !label.is_empty());
     let parts: Vec<String> = [label, value].into_iter().flatten().collect();
     parts.join(" ").chars().take(LABEL_CHARS_MAX).collect()

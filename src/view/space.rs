@@ -139,6 +139,12 @@ impl Slices {
         self.slices.get(index)?.as_ref().map(|slice| &slice.plane)
     }
 
+    /// Whether a place of the patient lies on a slice, or nearer to it than to any other.
+    pub fn is_at(&self, index: usize, place: Vector) -> bool {
+        let slice = self.slices.get(index).and_then(Option::as_ref);
+        slice.is_some_and(|slice| slice.reaches(slice.plane.height_mm(place)))
+    }
+
     fn placed(&self) -> impl Iterator<Item = (usize, &Slice)> {
         self.slices.iter().enumerate().filter_map(|(index, slice)| Some((index, slice.as_ref()?)))
     }

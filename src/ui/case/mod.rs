@@ -20,7 +20,7 @@ use super::message::{Grown, Ticket};
 use super::opinion::OpinionForm;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
-use super::viewer::{CaseMark, Stack, Viewer};
+use super::viewer::{CaseMark, Draft, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
 use crate::encoding::text::shown;
@@ -92,7 +92,8 @@ pub struct CaseScreen {
     logging: Option<Ticket>,
     sending: Option<Sending>,
     changing: Option<Ticket>,
-    inking: Option<Ticket>,
+    /// The mark that becomes ink, as it was asked for.
+    inking: Option<(Ticket, Draft)>,
     receipt: Option<Ticket>,
     attendance: Attendance,
     /// Which message's view is shown, counted from the newest.
@@ -175,12 +176,15 @@ impl CaseScreen {
     /// Makes the pencil mark an entry, so that every member gets it.
     fn ink(&mut self, text_checked: bool, context: &mut Context<'_>) {
         self.viewer.end_label();
+        if self.inking.is_some() {
+            return;
+        }
         let Some(pencil) = self.viewer.to_ink() else {
             context.say("It does not have all its points, or its text, yet: Space drops a point, l labels it.");
             return;
         };
-        let key = &pencil.key;
-        self.inking = Some(context.write(Request::MarkAdd {
+        let (key, draft) = (&pencil.key, pencil.as_ink());
+        let ticket = context.write(Request::MarkAdd {
             case: self.id.clone(),
             sop_instance_uid: key.sop_instance_uid.to_string(),
             frame: key.frame,
@@ -188,7 +192,8 @@ impl CaseScreen {
             points: pencil.settled().iter().map(|point| (point.column, point.row)).collect(),
             label: pencil.label(),
             text_checked,
-        }));
+        });
+        self.inking = Some((ticket, draft));
     }
 
     /// Shows what the writers of messages saw, the newest first, and after the oldest what was looked at before.
@@ -451,11 +456,10 @@ impl Screen for CaseScreen {
                     context.say_failure(failure);
                 }
             }
-        } else if self.inking == Some(ticket) {
-            self.inking = None;
+        } else if let Some((_, draft)) = self.inking.take_if(|(inking, _)| *inking == ticket) {
             match outcome {
                 Ok(_) => {
-                    self.viewer.drop_pencil();
+                    self.viewer.drop_inked(&draft);
                     self.show(context);
                 }
                 Err(failure) if failure.code == FailureCode::TextCheck => {
@@ -483,8 +487,8 @@ impl Screen for CaseScreen {
         self.viewer.measured(ticket, outcome);
     }
 
-    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, context: &mut Context<'_>) {
-        self.viewer.pictured(key, outcome, context);
+    fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, _context: &mut Context<'_>) {
+        self.viewer.pictured(key, outcome);
     }
 
     fn volume_grew(&mut self, ticket: Ticket, grown: &Grown, context: &mut Context<'_>) {
@@ -586,9 +590,4 @@ fn text_question(failure: &Failure, asks: &str) -> Question {
     lines.extend(failure.details.values().flatten().cloned());
     lines.push(asks.into());
     Question { title: "Does this name the patient?".into(), lines }
-}
-
-/// A UCUM code as a person writes it.
-fn unit(ucum: &str) -> &str {
-    crate::study::measure::shown_unit(ucum)
 }

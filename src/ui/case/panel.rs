@@ -9,6 +9,7 @@ use super::{CaseScreen, TABS, Tab};
 use crate::encoding::text::{shown, shown_lines};
 use crate::node::api::{CaseView, OpinionView};
 use crate::ui::look::Look;
+use crate::view::marks::value_text;
 
 pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let block = Block::new().borders(Borders::LEFT).border_style(look.dim());
@@ -181,10 +182,7 @@ fn discussion(case: &CaseView, look: Look) -> Vec<Line<'static>> {
 fn marks(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for mark in &case.marks {
-        let value = mark.value.map(|value| {
-            let unit = crate::ui::case::unit(mark.unit.as_deref().unwrap_or_default());
-            format!(" {value:.1} {unit}")
-        });
+        let value = mark.value.map(|value| format!(" {}", value_text(value, mark.unit.as_deref().unwrap_or_default())));
         lines.push(Line::from(vec![
             Span::styled(
                 format!("{} {}", shown(&mark.author), mark.kind),

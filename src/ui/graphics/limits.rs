@@ -15,6 +15,8 @@ const MAMMOGRAPHY: &str = "MG";
 pub enum Limit {
     /// Mammography, wherever and however it is shown.
     NotForReading,
+    /// No pictures are shown at all.
+    NoPictures,
     /// Drawn with characters: where one is, not what one sees.
     OrientationOnly,
 }
@@ -25,8 +27,10 @@ pub fn limits(protocol: Protocol, modality: &str) -> Vec<Limit> {
     if modality.trim().eq_ignore_ascii_case(MAMMOGRAPHY) {
         limits.push(Limit::NotForReading);
     }
-    if protocol == Protocol::HalfBlocks {
-        limits.push(Limit::OrientationOnly);
+    match protocol {
+        Protocol::None => limits.push(Limit::NoPictures),
+        Protocol::HalfBlocks => limits.push(Limit::OrientationOnly),
+        _ => {}
     }
     limits
 }
@@ -35,6 +39,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotForReading => f.write_str("not for reading"),
+            Self::NoPictures => f.write_str("pictures are off"),
             Self::OrientationOnly => f.write_str("orientation only"),
         }
     }
@@ -53,6 +58,7 @@ mod tests {
         assert_eq!(said(Protocol::Kitty, "CT"), "");
         assert_eq!(said(Protocol::Sixel, "CT"), "");
         assert_eq!(said(Protocol::HalfBlocks, "NM"), "orientation only");
+        assert_eq!(said(Protocol::None, "NM"), "pictures are off");
     }
 
     #[test]

@@ -65,6 +65,27 @@ impl Viewer {
         let on_screen = self.ports.get(self.active).and_then(|port| self.key_of(port));
         let Some(pencil) = &mut self.pencil else { return false };
         let is_seen = on_screen.as_ref() == Some(&pencil.key);
+        let moves = matches!(
+            action,
+            Action::CursorLeft
+                | Action::CursorRight
+                | Action::CursorUp
+                | Action::CursorDown
+                | Action::CursorLeftFar
+                | Action::CursorRightFar
+                | Action::CursorUpFar
+                | Action::CursorDownFar
+                | Action::DropPoint
+                | Action::NextHandle
+                | Action::Snap
+        );
+        if moves && pencil.is_typing() {
+            return true;
+        }
+        if moves && !is_seen {
+            context.say("This mark is on another image: go back to it, or drop it with Esc.");
+            return true;
+        }
         let changes = match action {
             Action::CursorLeft => pencil.nudge(-1.0, 0.0),
             Action::CursorRight => pencil.nudge(1.0, 0.0),
@@ -74,13 +95,13 @@ impl Viewer {
             Action::CursorRightFar => pencil.nudge(10.0, 0.0),
             Action::CursorUpFar => pencil.nudge(0.0, -10.0),
             Action::CursorDownFar => pencil.nudge(0.0, 10.0),
-            Action::DropPoint if !is_seen => {
-                context.say("This mark is on another image: go back to it, or drop it with Esc.");
-                false
-            }
             Action::DropPoint => pencil.drop_point(),
             Action::NextHandle => {
                 pencil.next_part();
+                false
+            }
+            Action::Snap if !pencil.is_open() => {
+                context.say("It has all its points: Tab chooses one, and the arrows move it.");
                 false
             }
             Action::Snap => {
@@ -136,7 +157,7 @@ impl Viewer {
                 }
             }
             Action::MarkNext => self.next_mark(context),
-            Action::MarksHide => self.hidden.all = !self.hidden.all,
+            Action::MarksHide => self.hidden.turn_all(),
             Action::MarksHideAuthor => match self.chosen_mark().map(|mark| mark.author.clone()) {
                 Some(author) => {
                     let is_hidden = self.hidden.turn(&author);
@@ -154,6 +175,7 @@ impl Viewer {
             Action::ReferenceLines => self.hides_reference_lines = !self.hides_reference_lines,
             Action::Link => {
                 self.links.together = !self.links.together;
+                self.forget_apart();
                 let now = if self.links.together { "scroll together where they can" } else { "scroll alone" };
                 context.say(&format!("Viewports {now}."));
             }
@@ -316,18 +338,20 @@ impl Viewer {
     }
 
     /// A cut through the series of the active viewport, where that stands.
-    fn cut(&mut self, cut: Cut, context: &mut Context<'_>) -> Result<CutView, String> {
+    pub(super) fn cut(&mut self, cut: Cut, context: &mut Context<'_>) -> Result<CutView, String> {
         let port = self.ports.get(self.active).ok_or("There is no viewport.")?;
         let at = port.at;
         let subject = self.subject(port).ok_or("There is no image to reformat here yet.")?;
         let stack = port.stack.and_then(|at| self.stacks.get(at)).ok_or("There is no series here.")?;
         let place = subject.plane().map(Plane::middle);
-        if self.volumes.as_ref().is_none_or(|volumes| volumes.series_instance_uid != stack.series_instance_uid) {
+        if self.volumes.as_ref().is_none_or(|volumes| !volumes.is_of(stack, at)) {
             let slices = self.places.slices(stack);
-            let volumes = Volumes::of(stack, &slices, at)?;
+            let volumes = Volumes::of(stack, &slices, at, context.ticket().0)?;
             if let Some(mut before) = self.volumes.replace(volumes) {
                 before.stop(context);
             }
+            // There is one volume at a time: cuts of another one go back to their frames.
+            self.all_ports().for_each(|port| port.cut = None);
         }
         self.volumes.as_ref().ok_or("There is no volume.")?.cut(cut, place)
     }

@@ -17,7 +17,7 @@ use crate::view::pose::{Orientation, Pose};
 /// What was looked at before a colleague's view was.
 pub struct Before {
     layout: Layout,
-    ports: Vec<Port>,
+    pub ports: Vec<Port>,
     active: usize,
 }
 
@@ -90,11 +90,6 @@ impl Viewer {
     pub fn go_back(&mut self, context: &mut Context<'_>) -> bool {
         let Some(Before { layout, ports, active }) = self.before_restored.take() else { return false };
         (self.layout, self.ports, self.active) = (layout, ports, active);
-        // Series may have gone meanwhile.
-        let stacks = self.stacks.len();
-        for port in self.ports.iter_mut().filter(|port| port.stack.is_some_and(|at| at >= stacks)) {
-            port.show(None);
-        }
         self.fill_ports();
         self.want(context);
         true

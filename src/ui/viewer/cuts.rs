@@ -10,7 +10,7 @@ use super::super::message::{Grown, Ticket, Wish};
 use super::super::picture::PictureKey;
 use super::super::screen::Context;
 use super::Stack;
-use crate::study::plane::Vector;
+use crate::study::plane::{Plane, Vector};
 use crate::view::mpr::{Cut, CutPlanes, Projection, Reformat, Slab};
 use crate::view::space::Slices;
 use crate::view::stack::{Stack as Placed, parallel_groups};
@@ -24,7 +24,11 @@ const SLAB_MM: f64 = 10.0;
 
 /// The volume of one series.
 pub struct Volumes {
-    pub series_instance_uid: Arc<str>,
+    /// Which series, and which of the volumes made so far.
+    pub id: Arc<str>,
+    number: u64,
+    /// Frames of the series when it was made.
+    slots: usize,
     volume: Volume,
     /// The frame of each slice, by its number in the volume.
     keys: Vec<PictureKey>,
@@ -38,7 +42,7 @@ pub struct Volumes {
 
 impl Volumes {
     /// An empty volume of the slices that are parallel to the one at `near`; what makes none is refused in words.
-    pub fn of(stack: &Stack, slices: &Slices, near: usize) -> Result<Self, String> {
+    pub fn of(stack: &Stack, slices: &Slices, near: usize, number: u64) -> Result<Self, String> {
         let placed = (0..stack.slots.len()).filter_map(|at| Some((at, slices.plane(at)?.clone())));
         let (numbers, planes): (Vec<usize>, Vec<_>) = placed.unzip();
         let groups = parallel_groups(&planes);
@@ -49,7 +53,9 @@ impl Volumes {
             members.filter_map(|(at, plane)| Some((stack.slots.get(*at)?.key.clone(), plane.clone()))).unzip();
         let volume = Volume::of(Placed::of(&planes).map_err(|error| error.to_string())?);
         Ok(Self {
-            series_instance_uid: Arc::clone(&stack.series_instance_uid),
+            id: Arc::clone(&stack.id),
+            number,
+            slots: stack.slots.len(),
             volume: volume.map_err(|error| error.to_string())?,
             keys,
             asked: HashSet::new(),
@@ -57,6 +63,17 @@ impl Volumes {
             grown: 0,
             refused: None,
         })
+    }
+
+    /// Whether the series has no more frames than when it was made.
+    pub fn has_all_of(&self, stack: &Stack) -> bool {
+        self.id == stack.id && self.slots == stack.slots.len()
+    }
+
+    /// Whether it is of this series as it is now, and of the slices that lie as this one does.
+    pub fn is_of(&self, stack: &Stack, near: usize) -> bool {
+        let near = stack.slots.get(near).map(|slot| &slot.key);
+        self.has_all_of(stack) && near.is_some_and(|near| self.keys.contains(near))
     }
 
     /// Asks for the slices that are here and not in it yet, those near a frame first.
@@ -101,8 +118,14 @@ impl Volumes {
         }
     }
 
-    /// How far it is filled, or why it never will be, in words; nothing of one that is whole.
-    pub fn words(&self) -> Option<String> {
+    /// How far it is filled, or why it never will be, and what of the series is not in it; nothing of one that is whole.
+    pub fn words(&self) -> Vec<String> {
+        let absent = self.slots.saturating_sub(self.keys.len());
+        let absent = (absent > 0).then(|| format!("{absent} images of the series lie otherwise"));
+        self.filled().into_iter().chain(absent).collect()
+    }
+
+    fn filled(&self) -> Option<String> {
         match (self.volume.awaited(), self.filling, &self.refused) {
             (0, ..) => None,
             (awaited, Some(_), _) => {
@@ -117,13 +140,15 @@ impl Volumes {
     pub fn cut(&self, cut: Cut, at: Option<Vector>) -> Result<CutView, String> {
         let planes = cut.planes(self.volume.stack()).map_err(|error| error.to_string())?;
         let index = at.and_then(|place| planes.nearest(place)).unwrap_or(planes.count() / 2);
-        Ok(CutView { cut, planes, index, slab: None, shown: None, asked: None, refused: None })
+        Ok(CutView { volume: self.number, cut, planes, index, slab: None, shown: None, asked: None, refused: None })
     }
 }
 
 /// A cut in a viewport.
 #[derive(Debug, Clone)]
 pub struct CutView {
+    /// The number of the volume that it cuts.
+    volume: u64,
     pub cut: Cut,
     planes: CutPlanes,
     index: u32,
@@ -156,6 +181,15 @@ impl CutView {
         self.index = i64::from(self.index).saturating_add(by).clamp(0, last) as u32;
     }
 
+    /// The plane that is asked for, cut or not yet.
+    pub fn plane(&self) -> Option<Plane> {
+        self.planes.plane(self.index)
+    }
+
+    pub fn step_mm(&self) -> f64 {
+        self.planes.step_mm()
+    }
+
     /// Goes to the plane at a place of the patient; `false` beside all of them.
     pub fn go_to(&mut self, place: Vector) -> bool {
         let found = self.planes.locate(place);
@@ -182,7 +216,7 @@ impl CutView {
         let wanted = Wanted { index: self.index, slab: self.slab, grown: volumes.grown };
         let has = self.shown.as_ref().is_some_and(|(shown, ..)| *shown == wanted);
         let was_refused = self.refused.as_ref().is_some_and(|(refused, _)| *refused == wanted);
-        if self.asked.is_some() || has || was_refused {
+        if self.volume != volumes.number || self.asked.is_some() || has || was_refused {
             return;
         }
         let Some(plane) = self.planes.plane(self.index) else { return };

@@ -8,6 +8,7 @@ use ratatui::symbols::merge::MergeStrategy;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
+use super::super::graphics::Protocol;
 use super::super::look::Look;
 use super::super::picture::PictureKey;
 use super::super::screen::{Context, Dots};
@@ -55,6 +56,11 @@ impl Viewer {
     /// What the viewports show, each in its place in cells.
     pub fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
         self.area = area;
+        for port in &self.ports {
+            if let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) {
+                self.places.slices(stack);
+            }
+        }
         let (mut scenes, mut on_screen) = (Vec::new(), Vec::new());
         let areas = self.areas(area);
         self.drawn = vec![DrawnPort::default(); areas.len()];
@@ -77,13 +83,20 @@ impl Viewer {
                 draft: self.is_moving && is_large,
             };
             let scene = self.rasters.scene(asked, || subject.windowed(window));
-            let Ok(mut scene) = scene else { continue };
+            let mut scene = match scene {
+                Ok(scene) => scene,
+                Err(why) => {
+                    self.failed.insert(subject.picture().key.clone(), why.to_string());
+                    continue;
+                }
+            };
             let Some(stack) = self.stack_of(port) else { continue };
             let around = Around::of(stack, port, &subject, &mapping, self.protocol);
             let mut words = DrawnPort { around, ..DrawnPort::default() };
             scene.overlay = self.ink(number, &subject, &mapping, (inside, dots), &mut words);
-            words.on_picture.extend(OnPicture::letters(subject.letters().as_ref(), port.pose.orientation, inside));
-            if let (Some(_), Some(picture)) = (&scene.picture, subject.acquired()) {
+            if self.protocol != Protocol::None
+                && let (Some(_), Some(picture)) = (&scene.picture, subject.acquired())
+            {
                 on_screen.push(OnScreen {
                     key: picture.key.clone(),
                     series_instance_uid: Arc::clone(&stack.series_instance_uid),
@@ -116,6 +129,8 @@ impl Viewer {
                 let pixels = picture.overlay.iter().map(|(column, row)| (i64::from(*column), i64::from(*row)));
                 canvas.image_pixels(mapping, pixels, OVERLAY_INK);
             }
+            let hides = self.hides_overlays && !picture.overlay.is_empty();
+            words.around.beware.extend(hides.then(|| "overlays hidden".to_owned()));
             self.draw_marks(&picture.key, mapping, &mut canvas, &mut labels, &mut words.not_drawn);
         }
         self.draw_crossings(number, subject, mapping, &mut canvas, &mut words.around.beware);
@@ -129,7 +144,11 @@ impl Viewer {
             labels.push(Label { text: bar.text, at, ink: SCALE_BAR_INK });
         }
         words.around.beware.extend(self.hidden.words());
-        words.on_picture = labels.into_iter().filter_map(|label| OnPicture::label(label, inside, dots)).collect();
+        words.on_picture = OnPicture::letters(subject.letters().as_ref(), mapping.orientation(), inside);
+        for label in labels {
+            let free = OnPicture::label(label, inside, dots, &words.on_picture);
+            words.on_picture.extend(free);
+        }
         canvas.finish()
     }
 
@@ -203,7 +222,6 @@ impl Viewer {
             let mut more = Vec::new();
             more.extend(port.cine.then(|| Span::styled("cine", look.key())));
             more.extend(self.value_words(port).map(Span::raw));
-            more.extend(port.apart.as_ref().map(|why| Span::styled(why.clone(), look.warn())));
             more.extend(drawn.not_drawn.iter().map(|why| Span::styled(shown(why).into_owned(), look.bad())));
             drawn.around.draw_foot(frame, foot, &more, look);
             drawn.on_picture.iter().for_each(|words| words.draw(frame, look));

@@ -95,13 +95,19 @@ impl CaseMark {
 /// Which marks are not shown.
 #[derive(Debug, Default)]
 pub struct Hidden {
-    pub all: bool,
+    all: bool,
     authors: BTreeSet<String>,
 }
 
 impl Hidden {
     pub fn hides(&self, mark: &CaseMark) -> bool {
         self.all || self.authors.contains(&mark.author)
+    }
+
+    /// Shows all marks if any are hidden, else hides all.
+    pub fn turn_all(&mut self) {
+        self.all = !self.all && self.authors.is_empty();
+        self.authors.clear();
     }
 
     /// Hides the marks of an author, or shows them again; whether they are hidden now.

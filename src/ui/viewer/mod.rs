@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use self::cuts::Volumes;
+use self::cuts::{CutView, Volumes};
 use self::displayed::Counted;
 use self::links::Links;
 use self::marks::Hidden;
@@ -53,7 +53,7 @@ use crate::view::mpr::Reformat;
 use crate::view::scene::Pictures as Rasters;
 
 pub use self::marks::CaseMark;
-pub use self::pencil::value_words;
+pub use self::pencil::Draft;
 pub use self::stack::Stack;
 
 /// Pictures opened ahead of the one that is seen, in the direction of scrolling.
@@ -136,11 +136,12 @@ impl Viewer {
             return;
         }
         let before = std::mem::replace(&mut self.stacks, stacks);
-        for port in &mut self.ports {
+        let stacks = self.stacks.clone();
+        for port in self.all_ports() {
             let old = port.stack.and_then(|at| before.get(at));
             let key = old.and_then(|stack| stack.slots.get(port.at)).map(|slot| slot.key.clone());
-            let same = |stack: &&Stack| old.is_some_and(|old| old.series_instance_uid == stack.series_instance_uid);
-            let Some((at, stack)) = self.stacks.iter().enumerate().find(|(_, stack)| same(stack)) else {
+            let same = |stack: &&Stack| old.is_some_and(|old| old.id == stack.id);
+            let Some((at, stack)) = stacks.iter().enumerate().find(|(_, stack)| same(stack)) else {
                 port.show(None);
                 continue;
             };
@@ -153,6 +154,7 @@ impl Viewer {
         self.failed.clear();
         self.places.forget_slices();
         self.fill_ports();
+        self.renew_cuts(context);
         self.want(context);
     }
 
@@ -212,7 +214,14 @@ impl Viewer {
         self.pencil.as_ref().filter(|pencil| pencil.is_typing()).map(Pencil::shown_label)
     }
 
-    /// The pencil mark is ink now, or was given up.
+    /// The pencil mark is ink now, unless it was changed since.
+    pub fn drop_inked(&mut self, inked: &Draft) {
+        if self.pencil.as_ref().is_some_and(|pencil| pencil.as_ink() == *inked) {
+            self.drop_pencil();
+        }
+    }
+
+    /// The pencil mark was given up.
     pub fn drop_pencil(&mut self) {
         self.pencil = None;
         self.measuring = None;
@@ -302,9 +311,43 @@ impl Viewer {
         self.want_cuts(context);
     }
 
+    /// Cuts anew what has more images now.
+    fn renew_cuts(&mut self, context: &mut Context<'_>) {
+        let Some(volumes) = &self.volumes else { return };
+        let stack = self.stacks.iter().position(|stack| stack.id == volumes.id);
+        let is_whole = |at: usize| self.stacks.get(at).is_some_and(|stack| volumes.has_all_of(stack));
+        if stack.is_some_and(is_whole) {
+            return;
+        }
+        let cuts: Vec<(usize, CutView)> =
+            self.ports.iter_mut().enumerate().filter_map(|(number, port)| Some((number, port.cut.take()?))).collect();
+        if let Some(mut gone) = self.volumes.take() {
+            gone.stop(context);
+        }
+        let active = self.active;
+        for (number, before) in cuts {
+            self.active = number;
+            if let (Ok(mut cut), Some(port)) = (self.cut(before.cut, context), self.ports.get_mut(number)) {
+                cut.slab = before.slab;
+                if let Some(plane) = before.plane() {
+                    cut.go_to(plane.middle());
+                }
+                port.cut = Some(cut);
+            }
+        }
+        self.active = active;
+    }
+
+    /// The viewports, and those that are kept to come back to.
+    fn all_ports(&mut self) -> impl Iterator<Item = &mut Port> {
+        let planes = self.before_planes.iter_mut().flat_map(|(_, ports, _)| ports);
+        let restored = self.before_restored.iter_mut().flat_map(|before| &mut before.ports);
+        self.ports.iter_mut().chain(planes).chain(restored)
+    }
+
     fn want_cuts(&mut self, context: &mut Context<'_>) {
         let Some(volumes) = &mut self.volumes else { return };
-        let series = |stack: &&Stack| stack.series_instance_uid == volumes.series_instance_uid;
+        let series = |stack: &&Stack| stack.id == volumes.id;
         let Some(stack) = self.stacks.iter().find(series) else { return };
         let cut = |port: &&mut Port| port.cut.is_some();
         let mut cuts = self.ports.iter_mut().filter(cut).peekable();
@@ -342,7 +385,7 @@ impl Viewer {
         self.subject(self.ports.get(self.active)?)
     }
 
-    pub fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, context: &mut Context<'_>) {
+    pub fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>) {
         self.asked.remove(key);
         match outcome {
             Some(Ok(picture)) => {
@@ -352,8 +395,8 @@ impl Viewer {
                 self.pictures.put(Arc::clone(picture));
             }
             Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
-            // It may be wished for again.
-            None => self.want(context),
+            // The next tick wishes for what is still missing.
+            None => {}
         }
     }
 

@@ -15,7 +15,7 @@ use crate::node::api::PencilDraft;
 use crate::study::measure::{Extra, Measurement, Statistics, points_needed, shown_unit};
 use crate::view::ink::{Canvas, Place, Stroke};
 use crate::view::mapping::{ImagePlane, Mapping};
-use crate::view::marks::{Drawn, Label, NotDrawn, Part, draw, ellipse_in, handles, hit, moved, settled};
+use crate::view::marks::{Drawn, Label, NotDrawn, Part, draw, ellipse_in, handles, hit, moved, settled, value_text};
 
 /// Ink of a pencil mark, of the cursor.
 const PENCIL: u8 = 2;
@@ -23,6 +23,9 @@ pub const CURSOR: u8 = 3;
 
 /// Steps that can be taken back.
 const STEPS_MAX: usize = 256;
+
+/// A mark as it becomes ink: image, kind, points.
+pub type Draft = (PictureKey, Tool, Vec<Point>);
 
 /// The mark that is being drawn.
 #[derive(Debug)]
@@ -89,6 +92,11 @@ impl Pencil {
     /// The points as they are written down.
     pub fn settled(&self) -> Vec<Point> {
         settled(self.shape(), &self.points)
+    }
+
+    /// What becomes ink.
+    pub fn as_ink(&self) -> Draft {
+        (self.key.clone(), self.tool, self.settled())
     }
 
     /// Its label, if it has one.
@@ -316,30 +324,23 @@ pub fn draw_draft(
     }
 }
 
-/// A value with its unit, as it stands on the screen.
-pub fn value_words(value: f64, unit: &str) -> String {
-    let unit = shown(shown_unit(unit));
-    let gap = if unit.is_empty() || unit == "°" { "" } else { " " };
-    format!("{value:.1}{gap}{unit}")
-}
-
 /// All that a mark measures, with what it rests on.
 fn measured_words(measurement: &Measurement) -> String {
     let Measurement { measured, extra } = measurement;
     let mut parts = Vec::new();
     if let Some(measured) = measured {
-        parts.push(format!("{} ({})", value_words(measured.value, &measured.unit), shown(&measured.basis)));
+        parts.push(format!("{} ({})", value_text(measured.value, &measured.unit), shown(&measured.basis)));
     }
     let Extra { short_axis, statistics, area, perimeter, suv } = extra;
     if let Some(short) = short_axis {
-        parts.push(format!("short axis {}", value_words(short.value, &short.unit)));
+        parts.push(format!("short axis {}", value_text(short.value, &short.unit)));
     }
     if let Some(Statistics { count, left_out, standard_deviation, minimum, maximum, .. }) = statistics {
         parts.push(format!("SD {standard_deviation:.1}, {minimum:.0} to {maximum:.0}, {count} pixels"));
         parts.extend((*left_out > 0).then(|| format!("{left_out} left out")));
     }
     for (name, value) in [("area", area), ("perimeter", perimeter)] {
-        parts.extend(value.as_ref().map(|value| format!("{name} {}", value_words(value.value, &value.unit))));
+        parts.extend(value.as_ref().map(|value| format!("{name} {}", value_text(value.value, &value.unit))));
     }
     match (suv, measured, statistics) {
         (Some(Ok(suv)), Some(measured), statistics) => {

@@ -38,7 +38,7 @@ impl Places {
 
     /// Takes what an opened image says.
     pub fn learn(&mut self, stack: &Stack, picture: &Picture) {
-        let known = self.series.entry(Arc::clone(&stack.series_instance_uid)).or_default();
+        let known = self.series.entry(Arc::clone(&stack.id)).or_default();
         let Some(plane) = &picture.plane else { return };
         let mut is_new = false;
         match &known.like {
@@ -60,14 +60,19 @@ impl Places {
             is_new = true;
         }
         if is_new {
-            self.slices.remove(&stack.series_instance_uid);
+            self.slices.remove(&stack.id);
         }
+    }
+
+    /// The same, if they were asked for before.
+    pub fn made(&self, stack: &Stack) -> Option<&Slices> {
+        self.slices.get(&stack.id).map(Arc::as_ref)
     }
 
     /// The slices of a series in the order in which they are scrolled.
     pub fn slices(&mut self, stack: &Stack) -> Arc<Slices> {
-        let made = self.slices.entry(Arc::clone(&stack.series_instance_uid));
-        let known = self.series.get(&stack.series_instance_uid);
+        let made = self.slices.entry(Arc::clone(&stack.id));
+        let known = self.series.get(&stack.id);
         Arc::clone(made.or_insert_with(|| Arc::new(Slices::new(planes(stack, known)))))
     }
 }

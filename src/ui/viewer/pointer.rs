@@ -107,7 +107,7 @@ impl Viewer {
         let holds = mapping.plane().holds(point);
         if self.crosshair.is_some() {
             if holds {
-                self.point_at(port, point);
+                self.point_at_seen(port, point);
                 self.want(context);
             }
             return Does::Point;
@@ -145,7 +145,7 @@ impl Viewer {
             (_, None) => {}
             (Does::Point, Some((point, (mapping, _)))) => {
                 if mapping.plane().holds(point) {
-                    self.point_at(number, point);
+                    self.point_at_seen(number, point);
                     self.want(context);
                 }
             }

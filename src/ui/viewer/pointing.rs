@@ -3,18 +3,23 @@
 
 use super::super::keys::Action;
 use super::super::screen::Context;
+use super::Viewer;
 use super::pencil::CURSOR;
 use super::port::{Port, Subject};
-use super::{Viewer, value_words};
 use crate::case::content::Point;
+use crate::study::pixels::Unit;
 use crate::study::plane::Plane;
 use crate::view::ink::{Canvas, Stroke};
 use crate::view::mapping::{ImagePlane, Mapping};
+use crate::view::marks::value_text;
 use crate::view::space::{Linked, ManualLink, reference_line};
 use crate::view::volume::Sample;
 
 /// Ink of reference lines.
 const LINE_INK: u8 = 5;
+
+/// How far off a plane a point may be that lies on it: what computing rounds, in mm.
+const ON_PLANE_MM: f64 = 1e-3;
 
 /// Open middle of the crosshair, in pixels.
 const OPEN_PX: f64 = 8.0;
@@ -47,7 +52,7 @@ impl Viewer {
                 // The same series is shown twice to see two of its slices.
                 continue;
             }
-            let link = self.links.between(&series, &stack.series_instance_uid);
+            let link = self.links.between(&series, &stack.id);
             let linked = self.places.slices(stack).linked(&from, link.as_ref());
             let Some(port) = self.ports.get_mut(number) else { continue };
             match linked {
@@ -66,12 +71,17 @@ impl Viewer {
     fn active_place(&mut self) -> Option<(Plane, std::sync::Arc<str>)> {
         let port = self.ports.get(self.active)?;
         let stack = self.stacks.get(port.stack?)?;
-        let series = std::sync::Arc::clone(&stack.series_instance_uid);
-        let plane = match &port.cut {
-            Some(cut) => cut.reformat()?.1.plane.clone(),
-            None => self.places.slices(stack).plane(port.at)?.clone(),
-        };
-        Some((plane, series))
+        let series = std::sync::Arc::clone(&stack.id);
+        Some((self.plane_at(self.active)?, series))
+    }
+
+    /// Where a viewport stands, opened or not.
+    fn plane_at(&mut self, number: usize) -> Option<Plane> {
+        let port = self.ports.get(number)?;
+        match &port.cut {
+            Some(cut) => cut.plane(),
+            None => self.places.slices(self.stacks.get(port.stack?)?).plane(port.at).cloned(),
+        }
     }
 
     /// Links the series of the active viewport and the one before it by the slices that both show, or parts them.
@@ -83,8 +93,8 @@ impl Viewer {
         let place = |viewer: &mut Self, number: usize| {
             let port = viewer.ports.get(number)?;
             let stack = viewer.stacks.get(port.stack?)?;
-            let series = std::sync::Arc::clone(&stack.series_instance_uid);
-            Some((viewer.places.slices(stack).plane(port.at).cloned(), series))
+            let series = std::sync::Arc::clone(&stack.id);
+            Some((viewer.plane_at(number), series))
         };
         let (Some((from, a)), Some((to, b))) = (place(self, self.active), place(self, other)) else {
             context.say("Pairing needs two viewports with a series each: g changes the layout.");
@@ -120,15 +130,16 @@ impl Viewer {
     pub(super) fn act_pointing(&mut self, action: Action, context: &mut Context<'_>) -> bool {
         let by = match action {
             Action::Crosshair => {
-                match self.crosshair.take() {
-                    Some(_) => {}
-                    None => self.put_up_crosshair(context),
+                if self.crosshair.is_some() {
+                    self.take_crosshair();
+                } else {
+                    self.put_up_crosshair(context);
                 }
                 return true;
             }
             _ if self.crosshair.is_none() => return false,
             Action::LeaveTool => {
-                self.crosshair = None;
+                self.take_crosshair();
                 return true;
             }
             Action::CursorLeft => (-1.0, 0.0),
@@ -142,44 +153,58 @@ impl Viewer {
             _ => return false,
         };
         let Some(plane) = self.active_subject().map(|subject| subject.image_plane()) else { return true };
-        let at = self.crosshair_in(self.active).unwrap_or(middle(&plane));
+        let at = self.crosshair_on(self.active).unwrap_or(middle(&plane));
         let last = |length: u32| f64::from(length.saturating_sub(1));
         let to = Point {
             column: (at.column + by.0).round().clamp(0.0, last(plane.columns)),
             row: (at.row + by.1).round().clamp(0.0, last(plane.rows)),
         };
-        self.point_at(self.active, to);
+        self.point_at_seen(self.active, to);
         true
+    }
+
+    fn take_crosshair(&mut self) {
+        self.crosshair = None;
+        self.forget_apart();
+    }
+
+    /// What was said of viewports that did not follow holds no more.
+    pub(super) fn forget_apart(&mut self) {
+        self.ports.iter_mut().for_each(|port| port.apart = None);
     }
 
     fn put_up_crosshair(&mut self, context: &mut Context<'_>) {
         match self.active_subject() {
-            Some(subject) => self.point_at(self.active, middle(&subject.image_plane())),
+            Some(subject) => self.point_at_seen(self.active, middle(&subject.image_plane())),
             None => context.say("There is no image to point at here."),
         }
     }
 
-    /// Puts the crosshair at a point of a viewport's image; the others go to where it lies.
-    pub(super) fn point_at(&mut self, number: usize, at: Point) {
-        let Some(subject) = self.ports.get(number).and_then(|port| self.subject(port)) else { return };
-        let plane = subject.plane().cloned();
+    /// Puts the crosshair at a point of the image that a viewport shows; the others go to where it lies.
+    pub(super) fn point_at_seen(&mut self, number: usize, at: Point) {
+        let subject = self.ports.get(number).and_then(|port| self.subject(port));
+        if let Some(subject) = subject {
+            self.point_at(number, at, subject.plane().cloned());
+        }
+    }
+
+    fn point_at(&mut self, number: usize, at: Point, plane: Option<Plane>) {
         self.crosshair = Some(Crosshair { port: number, at, plane: plane.clone() });
         let Some(from) = plane else { return };
         let stack_at = |port: &Port| port.stack;
-        let series = self.ports.get(number).and_then(|port| self.stack_of(port)).map(|s| s.series_instance_uid.clone());
+        let series = self.ports.get(number).and_then(|port| self.stack_of(port)).map(|s| s.id.clone());
         let from_stack = self.ports.get(number).and_then(stack_at);
         for other in (0..self.ports.len()).filter(|other| *other != number) {
             let Some(port) = self.ports.get_mut(other) else { continue };
             if let Some(cut) = &mut port.cut {
                 let shares = from_stack == port.stack
                     || cut.reformat().is_some_and(|(_, reformat)| reformat.plane.shares_space_with(&from));
-                if shares {
-                    cut.go_to(from.patient(at));
-                }
+                let is_there = shares && cut.go_to(from.patient(at));
+                port.apart = (shares && !is_there).then(|| "the point is outside of this cut".to_owned());
                 continue;
             }
             let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
-            let link = series.as_ref().and_then(|series| self.links.between(series, &stack.series_instance_uid));
+            let link = series.as_ref().and_then(|series| self.links.between(series, &stack.id));
             match self.places.slices(stack).locate(&from, at, link.as_ref()) {
                 Ok(located) => (port.at, port.apart) = (located.index, link.map(|_| "manual link".to_owned())),
                 Err(why) => port.apart = why.shown(),
@@ -187,15 +212,22 @@ impl Viewer {
         }
     }
 
-    /// After a scroll the crosshair stands at the same pixel of the new slice.
+    /// After a scroll the crosshair stands at the same pixel of the new slice; where that is no place of the patient that
+    /// the crosshair could have, it stays.
     fn carry_crosshair(&mut self) {
-        if let Some(at) = self.crosshair_in(self.active).or(self.crosshair.as_ref().map(|crosshair| crosshair.at)) {
-            self.point_at(self.active, at);
+        let (Some(crosshair), Some(plane)) = (self.crosshair.clone(), self.plane_at(self.active)) else { return };
+        let at = match &crosshair.plane {
+            _ if crosshair.port == self.active => crosshair.at,
+            Some(from) if from.shares_space_with(&plane) => plane.pixel(from.patient(crosshair.at)),
+            _ => return,
+        };
+        if plane.holds(at) {
+            self.point_at(self.active, at, Some(plane));
         }
     }
 
-    /// Where the crosshair stands in a viewport's image.
-    fn crosshair_in(&self, number: usize) -> Option<Point> {
+    /// The point of a viewport's image that is nearest to the crosshair, as far as it is beside none.
+    fn crosshair_on(&self, number: usize) -> Option<Point> {
         let crosshair = self.crosshair.as_ref()?;
         if crosshair.port == number {
             return Some(crosshair.at);
@@ -204,6 +236,22 @@ impl Viewer {
         let (from, on) = (crosshair.plane.as_ref()?, subject.plane()?);
         let at = on.pixel(from.patient(crosshair.at));
         (from.shares_space_with(on) && on.holds(at)).then_some(at)
+    }
+
+    /// Where the crosshair stands in a viewport's image, if it lies on what that shows.
+    fn crosshair_in(&self, number: usize) -> Option<Point> {
+        let at = self.crosshair_on(number)?;
+        let (crosshair, port) = (self.crosshair.as_ref()?, self.ports.get(number)?);
+        let Some(from) = &crosshair.plane else { return Some(at) };
+        let place = from.patient(crosshair.at);
+        let is_here = match &port.cut {
+            Some(cut) => {
+                let (_, reformat) = cut.reformat()?;
+                reformat.plane.height_mm(place).abs() <= cut.step_mm() / 2.0 + ON_PLANE_MM
+            }
+            None => self.places.made(self.stack_of(port)?)?.is_at(port.at, place),
+        };
+        is_here.then_some(at)
     }
 
     /// Draws where the active viewport's plane crosses this one, and the crosshair.
@@ -248,9 +296,12 @@ impl Viewer {
                 Sample::Padding | Sample::Outside => None,
             },
         };
-        let unit = subject.frame().unit();
+        let unit = match &subject {
+            Subject::Frame(picture) => picture.frame.unit(),
+            Subject::Reformat { reformat, .. } => reformat.unit.unwrap_or(Unit::Unspecified),
+        };
         Some(match value {
-            Some(value) => value_words(value, unit.ucum()),
+            Some(value) => value_text(value, unit.ucum()),
             None => "no value here".into(),
         })
     }

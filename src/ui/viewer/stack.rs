@@ -27,6 +27,8 @@ pub struct Slot {
 pub struct Stack {
     pub study: Arc<str>,
     pub series_instance_uid: Arc<str>,
+    /// Study and series: a series that is imported again has the same UIDs in another study.
+    pub id: Arc<str>,
     /// `index` or `prior n`.
     pub role: String,
     /// Days against the index examination.
@@ -50,6 +52,7 @@ impl Stack {
         let stacks = detail.series_list.iter().map(|series| Self {
             study: Arc::clone(&id),
             series_instance_uid: series.series_instance_uid.as_str().into(),
+            id: format!("{id}/{}", series.series_instance_uid).into(),
             role: study.role.clone(),
             relative_date: study.relative_date.clone(),
             modality: series.modality.clone(),

@@ -37,6 +37,7 @@ struct Case {
     messages: Vec<MessageView>,
     /// The request that lasts while the case is open.
     attending: Option<Ticket>,
+    inking: Option<Ticket>,
 }
 
 fn uid((seed, _): Series, at: usize, slice: u32) -> String {
@@ -57,7 +58,8 @@ impl Case {
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
         app.message(Message::Resized { columns: size.0, rows: size.1 });
-        let mut case = Self { app, files, series: series.to_vec(), marks, messages: Vec::new(), attending: None };
+        let mut case =
+            Self { app, files, series: series.to_vec(), marks, messages: Vec::new(), attending: None, inking: None };
         case.serve();
         if size.0 >= 110 {
             case.keys("p");
@@ -166,6 +168,7 @@ impl Case {
                         self.app.reply(ticket, Reply::Study(self.detail(&study)));
                     }
                     Request::Attend { .. } => self.attending = Some(ticket),
+                    Request::MarkAdd { .. } => self.inking = Some(ticket),
                     Request::Pencil { .. } => self.app.reply(ticket, Reply::Nothing {}),
                     _ => {}
                 }
@@ -543,4 +546,47 @@ fn a_message_takes_along_what_is_seen_and_others_can_see_it_too() {
     assert!(other.shows("bone W 2000 L 350") && other.shows("prior 1 image 2/3"));
     other.keys("V");
     assert!(other.shows("What you looked at before.") && !other.shows("prior 1 image"));
+}
+
+#[test]
+fn one_series_is_cut_at_a_time_and_never_under_the_name_of_another() {
+    let mut case = Case::of(&[THICK, THIN]);
+    case.keys("g,");
+    assert_eq!(case.count("axial "), 1);
+    case.keys(" ,");
+    assert_eq!(case.count("axial "), 1, "the first one shows its frames again");
+    assert!(case.shows("image 1/3"));
+}
+
+#[test]
+fn viewports_follow_to_where_the_scroll_ends_whatever_was_opened_on_the_way() {
+    let mut case = Case::of(&[THICK, THIN]);
+    case.keys("gx");
+    case.app.key(KeyCode::Char('j')).key(KeyCode::Char('j'));
+    case.serve();
+    assert!(case.shows("image 3/3") && case.shows("image 6/7"));
+}
+
+#[test]
+fn a_crosshair_is_drawn_only_on_slices_that_hold_its_point() {
+    let mut case = Case::of(&[THICK, (1, &[50, 52])]);
+    case.keys("gx");
+    assert_eq!(case.count(" HU"), 1, "50 mm away is not here");
+    assert!(case.shows("no slice here; the nearest is"));
+    case.key(KeyCode::Esc);
+    assert!(!case.shows("no slice here"));
+}
+
+#[test]
+fn enter_twice_inks_once_and_a_mark_that_was_changed_meanwhile_stays() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("d ").far(KeyCode::Right).keys(" ");
+    case.key(KeyCode::Enter).key(KeyCode::Enter);
+    let inked = case.app.asked.iter().filter(|request| matches!(request, Request::MarkAdd { .. })).count();
+    assert_eq!(inked, 1);
+    case.key(KeyCode::Left);
+    let ticket = case.inking.expect("it was asked for");
+    case.app.reply(ticket, Reply::Nothing {});
+    case.serve();
+    assert!(case.shows("Enter inks it"), "it is another mark now");
 }

@@ -40,18 +40,17 @@ pub struct Around {
 }
 
 impl OnPicture {
-    /// A label of ink, as near to its place as the cells allow, inside the picture.
-    pub fn label(label: Label, inside: Rect, dots: Dots) -> Option<Self> {
+    /// A label of ink, as near to its place as the cells allow: inside the picture, and over no other words, so that no
+    /// number runs into another. None where no row below is free.
+    pub fn label(label: Label, inside: Rect, dots: Dots, others: &[Self]) -> Option<Self> {
         let cell = |at: u32, dots: u32| u16::try_from(at / dots.max(1)).unwrap_or(u16::MAX);
-        let width = wide(&label.text);
-        let area = Rect {
-            x: inside.x.saturating_add(cell(label.at.0, dots.across).min(inside.width.saturating_sub(width))),
-            y: inside.y.saturating_add(cell(label.at.1, dots.down)),
-            width,
-            height: 1,
-        };
-        let area = area.intersection(inside);
-        (!area.is_empty() && !label.text.is_empty()).then_some(Self { area, text: label.text, ink: Some(label.ink) })
+        let text = if wide(&label.text) > inside.width { "…".to_owned() } else { label.text };
+        let width = wide(&text);
+        let x = inside.x.saturating_add(cell(label.at.0, dots.across).min(inside.width.saturating_sub(width)));
+        let first = inside.y.saturating_add(cell(label.at.1, dots.down));
+        let mut rows = (first..inside.bottom()).map(|y| Rect { x, y, width, height: 1 });
+        let area = rows.find(|area| !others.iter().any(|other| other.area.intersects(*area)))?;
+        (!text.is_empty()).then_some(Self { area, text, ink: Some(label.ink) })
     }
 
     /// The orientation letters at the edges of a picture; none rather than guessed ones.
@@ -133,7 +132,11 @@ impl Around {
         if let Subject::Reformat { reformat, .. } = subject {
             beware.push(reformat.basis());
         }
-        beware.extend(port.cut.as_ref().filter(|cut| !cut.is_current()).map(|_| "cutting …".to_owned()));
+        beware.extend(port.apart.clone());
+        beware.extend(port.cut.as_ref().filter(|cut| !cut.is_current()).map(|cut| match cut.refused() {
+            Some(why) => shown(why).into_owned(),
+            None => "cutting …".to_owned(),
+        }));
         beware.extend((port.pose.orientation != Orientation::default()).then(|| "turned".to_owned()));
         if let Some(picture) = subject.acquired() {
             beware.extend(picture.shutter.is_some().then(|| "shutter".to_owned()));
@@ -190,7 +193,11 @@ fn fitting<'a>(texts: impl IntoIterator<Item = &'a String>, room: usize) -> Stri
     for text in texts {
         let gap = if line.is_empty() { "" } else { GAP };
         if line.width() + gap.len() + text.width() > room {
-            return if !line.is_empty() && line.width() + 2 <= room { line + " …" } else { line };
+            return match line.is_empty() {
+                true if room > 0 => "…".into(),
+                false if line.width() + 2 <= room => line + " …",
+                _ => line,
+            };
         }
         line = line + gap + text;
     }
@@ -245,7 +252,7 @@ mod tests {
         assert_eq!(fitting(&texts, 40), "bone W 2000 L 350  zoom 0.64");
         assert_eq!(fitting(&texts, 27), "bone W 2000 L 350 …");
         assert_eq!(fitting(&texts, 17), "bone W 2000 L 350");
-        assert_eq!(fitting(&texts, 16), "");
+        assert_eq!((fitting(&texts, 16), fitting(&texts, 0)), ("…".into(), String::new()));
         assert_eq!(["Axial 1 mm", "Axial", "Axial 1"].map(|name| shortened(name, 6)), ["Axial…", "Axial", "Axial…"]);
         assert_eq!(shortened("Axial 1", 5), "");
     }
