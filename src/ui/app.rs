@@ -423,7 +423,8 @@ impl App {
     /// Cells where something lies above the pictures.
     pub fn covered(&self) -> Vec<Rect> {
         let mut covered = self.toasts.areas(self.body());
-        if let Some(top) = self.screens.last() {
+        let is_under = self.over.is_some() || self.question.is_some();
+        if let Some(top) = self.screens.last().filter(|_| !is_under) {
             covered.extend(top.covered(self.body(), self.options.dots));
         }
         covered
@@ -518,5 +519,7 @@ fn draw_hints(frame: &mut Frame<'_>, area: Rect, screen: &dyn Screen, look: Look
 
 #[cfg(test)]
 pub(super) mod harness;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -388,7 +388,7 @@ async fn fetch(client: &mut Client, key: &PictureKey) -> Result<Vec<u8>, Failure
 }
 
 /// A frame's place, its values and their unit.
-fn voxels(key: &PictureKey, opened: &Opened) -> Result<(Plane, Vec<f32>, Unit), String> {
+pub(super) fn voxels(key: &PictureKey, opened: &Opened) -> Result<(Plane, Vec<f32>, Unit), String> {
     let frame = opened.image.frame(key.frame).map_err(|error| error.to_string())?;
     let plane = Plane::of(opened.image.header(), key.frame).map_err(|error| error.to_string())?;
     let values = frame.values_without_padding().ok_or("Colours have no values to reformat.")?;

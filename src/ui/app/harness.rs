@@ -64,6 +64,12 @@ impl Harness {
         harness
     }
 
+    /// The same in a terminal whose cells have so many dots.
+    pub fn with_dots(mut self, across: u32, down: u32) -> Self {
+        self.app.options.dots = Dots { across, down };
+        self
+    }
+
     /// One screen, with nothing below it and nothing answered.
     pub fn of(screen: impl Screen) -> Self {
         let owner = |request: &Request| matches!(request, Request::Status).then(|| Ok(status(true)));
@@ -256,14 +262,18 @@ impl Harness {
         at.is_some()
     }
 
-    /// The pictures on the screen, as the terminal gets them before the characters.
+    /// Where keys apply now.
+    pub fn place(&self) -> Place {
+        self.app.screens.last().map_or(Place::Everywhere, |top| top.place())
+    }
+
+    /// The pictures on the screen, each in its place.
     pub fn scenes(&mut self) -> Vec<(Rect, Scene)> {
         self.app.scenes()
     }
 
-    /// Where keys apply now.
-    pub fn place(&self) -> Place {
-        self.app.screens.last().map_or(Place::Everywhere, |top| top.place())
+    pub fn covered(&self) -> Vec<Rect> {
+        self.app.covered()
     }
 
     pub fn is_quitting(&self) -> bool {
@@ -283,12 +293,17 @@ impl Harness {
 
     /// What is on the screen, line by line, without space at their ends.
     pub fn screen(&self) -> String {
-        let buffer = drawn(self.app.size, |frame| self.app.draw(frame));
+        let buffer = self.buffer();
         if !self.app.options.look.colour {
             let coloured = |cell: &Cell| cell.fg != Color::Reset || cell.bg != Color::Reset;
             assert!(!buffer.content().iter().any(coloured), "a colour in spite of NO_COLOR");
         }
         text(&buffer)
+    }
+
+    /// The cells of the screen.
+    pub fn buffer(&self) -> Buffer {
+        drawn(self.app.size, |frame| self.app.draw(frame))
     }
 
     /// What is seen of the top screen and its question, without colour, between the bar at the top and the hints at

@@ -547,7 +547,7 @@ impl Screen for CaseScreen {
     fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
         let (images, _) = self.parts(area);
         let [_, pictures] = self.split(images);
-        if pictures.is_empty() { Vec::new() } else { self.viewer.scenes(pictures, dots) }
+        self.viewer.scenes(pictures, dots)
     }
 
     fn covered(&self, _area: Rect, _dots: Dots) -> Vec<Rect> {

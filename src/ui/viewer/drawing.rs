@@ -224,7 +224,9 @@ impl Viewer {
             more.extend(self.value_words(port).map(Span::raw));
             more.extend(drawn.not_drawn.iter().map(|why| Span::styled(shown(why).into_owned(), look.bad())));
             drawn.around.draw_foot(frame, foot, &more, look);
-            drawn.on_picture.iter().for_each(|words| words.draw(frame, look));
+            // Under the help, after a change of size, they stand where they stood.
+            let here = drawn.on_picture.iter().filter(|words| inside.intersection(words.area) == words.area);
+            here.for_each(|words| words.draw(frame, look));
             return;
         }
         let place = format!("{} {}/{}  ", stack.counted("image"), port.at + 1, stack.slots.len());

@@ -74,10 +74,8 @@ impl Toasts {
             let inside = usize::from(width.saturating_sub(2)).max(1);
             let lines = toast.text.chars().count().div_ceil(inside).clamp(1, 4);
             let height = u16::try_from(lines).unwrap_or(1) + 2;
-            if bottom.saturating_sub(height) < area.y {
-                break;
-            }
-            bottom -= height;
+            let Some(top) = bottom.checked_sub(height).filter(|top| *top >= area.y) else { break };
+            bottom = top;
             areas.push(Rect { x: area.right() - width, y: bottom, width, height });
         }
         areas
@@ -94,5 +92,20 @@ impl Toasts {
             let text = Paragraph::new(Line::styled(toast.text.clone(), style)).wrap(Wrap { trim: true });
             frame.render_widget(text.block(Block::bordered().border_style(style)), area);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_toast_finds_no_place_where_there_is_none() {
+        let mut toasts = Toasts::default();
+        toasts.say("The disk is full.", Weight::Bad, 0);
+        for (width, height) in [(0, 0), (1, 0), (0, 1), (80, 1), (80, 2), (300, 0)] {
+            assert!(toasts.areas(Rect::new(0, 0, width, height)).is_empty(), "{width}x{height}");
+        }
+        assert_eq!(toasts.areas(Rect::new(0, 0, 80, 3)).len(), 1);
     }
 }
