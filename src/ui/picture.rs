@@ -124,8 +124,8 @@ impl Picture {
         ImagePlane::new(self.frame.columns(), self.frame.rows(), &self.scale)
     }
 
-    /// What it takes of the memory, about.
-    fn bytes(&self) -> usize {
+    /// What it takes of the memory, in bytes, about.
+    pub fn bytes(&self) -> usize {
         let shutter = self.shutter.as_ref().map_or(0, |(mask, _)| mask.len());
         let frame = self.frame.values.len().saturating_mul(4);
         // Frames of one instance share its file.

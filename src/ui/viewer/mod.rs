@@ -43,7 +43,7 @@ use self::port::{Port, RasterKey, Subject};
 use self::words::{Around, OnPicture};
 use super::graphics::Protocol;
 use super::message::{Grown, Ticket, Wish};
-use super::picture::{PictureKey, Pictures};
+use super::picture::{KEPT_BYTES_MAX, PictureKey, Pictures};
 use super::screen::{Context, Pictured, Shows};
 use super::widget::field::Field;
 use crate::node::api::{Displayed, PencilDraft};
@@ -294,7 +294,9 @@ impl Viewer {
                 (1..=steps)
                     .filter_map(move |step| if forward { port.at.checked_add(step) } else { port.at.checked_sub(step) })
             };
-            let ahead = near(AHEAD, port.forward).chain(near(BEHIND, !port.forward));
+            let seen = self.key_of(port).and_then(|key| self.pictures.peek(&key));
+            let (ahead, behind) = look_ahead(seen.map_or(0, |picture| picture.bytes()), self.ports.len());
+            let ahead = near(ahead, port.forward).chain(near(behind, !port.forward));
             wanted.extend(
                 ahead.filter_map(|at| stack.slots.get(at)).filter(|slot| slot.here).map(|slot| slot.key.clone()),
             );
@@ -451,6 +453,13 @@ impl Viewer {
     pub fn is_playing(&self) -> bool {
         self.is_moving || self.ports.iter().any(|port| port.cine)
     }
+}
+
+/// How many pictures ahead of the one that is seen and behind it are opened: fewer where they are so large that the
+/// last ones would drive out the first.
+fn look_ahead(bytes: usize, ports: usize) -> (usize, usize) {
+    let room = (KEPT_BYTES_MAX / bytes.max(1) / ports.max(1)).saturating_sub(1);
+    (AHEAD.min(room), BEHIND.min(room.saturating_sub(AHEAD)))
 }
 
 fn has(stack: &Stack, key: &PictureKey) -> bool {
