@@ -250,3 +250,13 @@ fn the_worklist_leads_to_every_screen_and_escape_back() {
         assert!(app.shows("No case yet"), "{key}: {}", app.screen());
     }
 }
+
+#[test]
+fn a_question_can_be_read_in_the_worklist_at_any_width() {
+    let question = "Metastasis or cyst in the liver?";
+    for columns in [80, 110, 120, 149, 150, 200] {
+        let app = at_worklist((columns, 24), vec![summary("c-1", "amber falcon", question)]);
+        let line = app.screen().lines().find(|line| line.contains("amber falcon")).map(str::to_owned).unwrap();
+        assert!(line.contains(question) || columns == 80 && line.contains("Metastasis or cyst"), "{columns}: {line}");
+    }
+}

@@ -15,8 +15,8 @@ use crate::ui::look::Look;
 /// Cells of the bar that shows how much of a case has arrived.
 const BAR_CELLS: u64 = 8;
 
-/// Narrowest screen with every column, in cells.
-const WIDE_MIN: u16 = 120;
+/// Narrowest screen with every column and room for the question, in cells.
+const WIDE_MIN: u16 = 150;
 
 pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let [head, body, glance] = list.parts(area);
