@@ -18,7 +18,7 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size as terminal_size,
 };
 use ratatui::Frame;
-use ratatui::backend::CrosstermBackend;
+use ratatui::backend::{Backend, ClearType, CrosstermBackend};
 use tokio::sync::mpsc;
 
 use super::graphics::{Answer, Capabilities, Environment, Setting, query};
@@ -58,9 +58,10 @@ impl Terminal {
         let environment = Environment::read(|name| std::env::var(name).ok());
         let answer = query::ask(&environment);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
-        let mut ratatui = ratatui::Terminal::new(backend)?;
-        ratatui.clear()?;
-        Ok(Self { ratatui, environment, answer, _guard: guard })
+        let ratatui = ratatui::Terminal::new(backend)?;
+        let mut terminal = Self { ratatui, environment, answer, _guard: guard };
+        terminal.forget()?;
+        Ok(terminal)
     }
 
     /// What it can show, if pictures are to be shown so.
@@ -84,9 +85,13 @@ impl Terminal {
         Write::flush(out)
     }
 
-    /// Forgets what is on the screen, so that the next drawing sends all of it.
+    /// Forgets what is on the screen, so that the next drawing sends all of it. Not by ratatui's own `clear`, which asks
+    /// where the cursor is: an answer that is late, or never comes, would end the app.
     pub fn forget(&mut self) -> io::Result<()> {
-        self.ratatui.clear()
+        self.ratatui.backend_mut().clear_region(ClearType::All)?;
+        // The buffer of the next drawing is blank, and so is the one it is compared with from here on.
+        self.ratatui.swap_buffers();
+        Ok(())
     }
 }
 
