@@ -31,6 +31,7 @@ mod secrets;
 mod series;
 mod support;
 mod tampering;
+mod terminal;
 mod vectors;
 mod volumes;
 

@@ -45,6 +45,7 @@ mod worklist;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::encoding::random;
@@ -88,7 +89,7 @@ pub struct Start {
     pub passphrase: Option<Passphrase>,
 }
 
-/// Runs the app until the person quits.
+/// Runs the app until the person quits, or the system asks it to end.
 ///
 /// # Errors
 /// If the terminal cannot be used, or the home's node neither found nor started.
@@ -101,6 +102,7 @@ pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), 
 /// # Errors
 /// If the terminal cannot be used.
 pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(terminal_failure)?;
     let mut terminal = Terminal::take().map_err(terminal_failure)?;
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let mut pictures = Display::new(terminal.capabilities(start.graphics.unwrap_or_default()));
@@ -128,9 +130,9 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
         }
         let tick = if app.is_playing() { TICK_PLAYING } else { TICK };
         // Nothing of the worker is lost when time passes first: a message stays in its queue.
-        let mut next = match tokio::time::timeout(tick, messages.recv()).await {
-            Ok(message) => message,
-            Err(_) => Some(Message::Tick),
+        let mut next = tokio::select! {
+            message = tokio::time::timeout(tick, messages.recv()) => message.unwrap_or(Some(Message::Tick)),
+            () = signals.end() => break Ok(()),
         };
         for _ in 0..BATCH_MAX {
             let Some(message) = next else { break };
@@ -186,6 +188,32 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     drop(terminal);
     worker.close().await;
     ended
+}
+
+/// What the system ends the app with: the terminal is given back first.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for one of them.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }
 
 fn now() -> Timestamp {

@@ -192,11 +192,12 @@ pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Sends a signal by its name: `INT`, `TERM`.
+/// Sends a signal by its name: `INT`, `TERM`, `HUP`.
 pub fn send_signal(pid: u32, signal: &str) {
     let signal = match signal {
         "INT" => Signal::INT,
         "TERM" => Signal::TERM,
+        "HUP" => Signal::HUP,
         other => panic!("no signal here: {other}"),
     };
     kill_process(Pid::from_raw(pid.try_into().unwrap()).unwrap(), signal).unwrap();

@@ -1,0 +1,149 @@
+//! The app in a real terminal: whatever is typed, and however it ends, the terminal is as it was before.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use overread::encoding::random::{Rng, Seeded};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::program::{Home, Killed, send_signal, until, wait};
+use crate::support::study::Study;
+
+/// Bytes typed at random.
+const TYPED_BYTES: usize = 4_000;
+
+/// What ends the app or leads to the list of actions with `quit` in it: it is to be ended from outside.
+const LEFT_OUT: &[u8] = b"\x03\x11\x10qQ:";
+
+/// What a terminal is told while the app has it, and what takes it back.
+const MODES: [(&str, &str); 4] = [
+    ("\x1b[?1049h", "\x1b[?1049l"),
+    ("\x1b[?25l", "\x1b[?25h"),
+    ("\x1b[?1000h", "\x1b[?1000l"),
+    ("\x1b[?2004h", "\x1b[?2004l"),
+];
+
+/// A terminal of this test: the side that types and reads, and the side that a program gets.
+struct Terminal {
+    outside: OwnedFd,
+    inside: OwnedFd,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    fn open() -> Self {
+        let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&outside).unwrap();
+        unlockpt(&outside).unwrap();
+        let path = ptsname(&outside, Vec::new()).unwrap();
+        let path = path.to_str().unwrap();
+        let inside: OwnedFd = File::options().read(true).write(true).open(path).unwrap().into();
+        tcsetwinsize(&inside, Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (mut reader, seen) = (File::from(outside.try_clone().unwrap()), Arc::clone(&written));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 65536];
+            while let Ok(read @ 1..) = reader.read(&mut bytes) {
+                seen.lock().unwrap().extend_from_slice(&bytes[..read]);
+            }
+        });
+        Self { outside, inside, written }
+    }
+
+    fn begin(&self, home: &Home) -> Killed {
+        let end = || Stdio::from(self.inside.try_clone().unwrap());
+        let mut command = home.text(&[]);
+        command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end());
+        Killed(command.spawn().unwrap())
+    }
+
+    fn types(&self, bytes: &[u8]) {
+        File::from(self.outside.try_clone().unwrap()).write_all(bytes).unwrap();
+    }
+
+    fn written(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
+
+    fn shows(&self, text: &str) {
+        until(&format!("{text} on the screen"), || self.written().contains(text).then_some(()));
+    }
+
+    fn local_modes(&self) -> LocalModes {
+        tcgetattr(&self.inside).unwrap().local_modes
+    }
+
+    /// Holds the terminal to what it was before the app took it.
+    fn is_as_before(&self, before: LocalModes) {
+        let written = self.written();
+        for (taken, given_back) in MODES {
+            let (taken, given_back) = (written.rfind(taken), written.rfind(given_back));
+            assert!(
+                taken.is_some() && given_back > taken,
+                "{given_back:?} comes not after {taken:?}: {}",
+                tail(&written)
+            );
+        }
+        assert_eq!(self.local_modes(), before, "echo, lines and signals are as they were");
+    }
+}
+
+fn tail(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    characters[characters.len().saturating_sub(400)..].iter().collect::<String>().escape_debug().to_string()
+}
+
+/// A home with studies that are broken in every way, and one in a case.
+fn home(folder: &Path) -> Home {
+    let anna = Home::of(folder, "anna", "Dr. Anna Weiss", "City Hospital");
+    let ben = Home::of(folder, "ben", "Dr. Ben Okafor", "University Clinic");
+    let card = folder.join("ben.card");
+    ben.run(0, &["card", "export", card.to_str().unwrap()]);
+    anna.run(0, &["card", "add", card.to_str().unwrap()]);
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/broken");
+    match samples.is_dir() {
+        true => drop(anna.run(6, &["import", samples.to_str().unwrap()])),
+        false => eprintln!("SKIPPED: no broken samples"),
+    }
+    let files = folder.join("ct");
+    Study::new(1, 3, 64).write(&files);
+    let study: Value = anna.run(0, &["import", files.to_str().unwrap()]);
+    let study = study["studies"][0]["id"].as_str().unwrap();
+    anna.run(
+        0,
+        &["case", "new", "--ask", "Old?", "--study", study, "--invite", "Okafor", "--to-unverified", "--no-wait"],
+    );
+    anna
+}
+
+#[test]
+fn whatever_is_typed_a_signal_gives_the_terminal_back() {
+    let folder = TempDir::new().unwrap();
+    let home = home(folder.path());
+    for (seed, signal) in [(1, "TERM"), (2, "INT"), (3, "HUP")] {
+        let terminal = Terminal::open();
+        let before = terminal.local_modes();
+        let mut app = terminal.begin(&home);
+        terminal.shows("Old?");
+        assert_ne!(terminal.local_modes(), before, "the app takes the terminal");
+        terminal.types(b"\r");
+        let mut random = Seeded::new(seed);
+        let typed = (0..TYPED_BYTES).map(|_| random.next_u64() as u8).filter(|byte| !LEFT_OUT.contains(byte));
+        for piece in typed.collect::<Vec<u8>>().chunks(100) {
+            terminal.types(piece);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(app.0.try_wait().unwrap().is_none(), "it goes on: {}", tail(&terminal.written()));
+        send_signal(app.0.id(), signal);
+        assert!(wait(&mut app.0).success(), "{signal}: {}", tail(&terminal.written()));
+        terminal.is_as_before(before);
+    }
+}
