@@ -96,6 +96,8 @@ pub struct CaseScreen {
     inking: Option<(Ticket, Draft)>,
     receipt: Option<Ticket>,
     attendance: Attendance,
+    /// The mark that the question is about, whichever is chosen meanwhile.
+    deleting: Option<String>,
     /// Which message's view is shown, counted from the newest.
     seen_view: Option<usize>,
     stale: bool,
@@ -135,6 +137,7 @@ impl CaseScreen {
             inking: None,
             receipt: None,
             attendance: Attendance::default(),
+            deleting: None,
             seen_view: None,
             stale: false,
             shown_ms: 0,
@@ -352,6 +355,7 @@ impl Screen for CaseScreen {
             Action::InkChecked => self.ink(true, context),
             Action::DeleteMark => match self.viewer.chosen_mark() {
                 Some(mark) if mark.mine => {
+                    self.deleting = Some(mark.id.clone());
                     let lines =
                         vec![mark.words.clone(), "It goes from everybody's images; the history keeps it.".into()];
                     context.confirm(Question { title: "Delete your mark?".into(), lines }, Action::DeleteMarkConfirmed);
@@ -360,7 +364,7 @@ impl Screen for CaseScreen {
                 None => context.say("Choose a mark first: n goes from one to the next."),
             },
             Action::DeleteMarkConfirmed => {
-                if let Some(mark) = self.viewer.chosen_mark().map(|mark| mark.id.clone()) {
+                if let Some(mark) = self.deleting.take() {
                     self.changing = Some(context.write(Request::MarkRemove { mark }));
                 }
             }

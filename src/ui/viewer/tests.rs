@@ -599,3 +599,23 @@ fn no_more_is_opened_ahead_than_the_memory_keeps_beside_what_is_seen() {
     assert_eq!(super::look_ahead(100 << 20, 2), (0, 0));
     assert_eq!((super::look_ahead(usize::MAX, 1), super::look_ahead(0, 0)), ((0, 0), (6, 2)));
 }
+
+#[test]
+fn the_mark_that_is_deleted_is_the_one_the_question_named() {
+    let first = uid(THICK, 0, 30);
+    let mine =
+        |kind: &str| MarkView { author: "Dr. Anna Weber".into(), ..mark(kind, &first, &[(9.0, 9.0), (50.0, 50.0)]) };
+    let mut case = Case::with(&[THICK], vec![mine("length"), mine("arrow")], (160, 50));
+    case.keys("n").key(KeyCode::Delete);
+    assert!(case.app.asks().contains("Delete your mark?"));
+    // It goes while the question stands, and another one moves up.
+    case.marks.remove(0);
+    case.app.pass(6_000);
+    case.serve();
+    case.keys("y");
+    let removed = case.app.asked.iter().find_map(|request| match request {
+        Request::MarkRemove { mark } => Some(mark.clone()),
+        _ => None,
+    });
+    assert_eq!(removed.as_deref(), Some("m-length"));
+}
