@@ -33,6 +33,7 @@ mod picture;
 mod recovery;
 mod screen;
 mod settings;
+pub mod signals;
 mod studies;
 mod terminal;
 mod unlock;
@@ -45,7 +46,6 @@ mod worklist;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::encoding::random;
@@ -58,6 +58,7 @@ use app::{App, Options};
 use display::Display;
 use look::Look;
 use message::{Message, Wish};
+use signals::Signals;
 use terminal::{Reader, Terminal};
 use worker::Worker;
 
@@ -132,7 +133,7 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
         // Nothing of the worker is lost when time passes first: a message stays in its queue.
         let mut next = tokio::select! {
             message = tokio::time::timeout(tick, messages.recv()) => message.unwrap_or(Some(Message::Tick)),
-            () = signals.end() => break Ok(()),
+            () = signals.any() => break Ok(()),
         };
         for _ in 0..BATCH_MAX {
             let Some(message) = next else { break };
@@ -188,32 +189,6 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     drop(terminal);
     worker.close().await;
     ended
-}
-
-/// What the system ends the app with: the terminal is given back first.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for one of them.
-    async fn end(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
 }
 
 fn now() -> Timestamp {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::colleague::Part;
@@ -20,6 +19,7 @@ use crate::cli::session::unexpected;
 use crate::node::api::{CaseNew, Envelope, Failure, FailureCode, ImportRequest, Passphrase, Reply, Request};
 use crate::node::client::Client;
 use crate::ui;
+use crate::ui::signals::Signals;
 
 const NAME: &str = "Dr. Anna Weiss";
 const SITE: &str = "City Hospital";
@@ -36,7 +36,7 @@ const WAIT_SECONDS: u64 = 30;
 
 /// Runs the demo until the app is left, and deletes everything.
 pub(super) async fn run(study: Option<PathBuf>, output: &mut Output) -> Result<u8, Failure> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen().map_err(|error| failed("the system lets no signal be heard", &error))?;
     let folder = TempDir::new().map_err(|error| failed("no temporary folder", &error))?;
     let mut colleague = Colleague::start(folder.path())?;
     let ended = tokio::select! {
@@ -216,32 +216,6 @@ impl Asker {
     async fn ask(&mut self, request: Request, passphrase: Option<Passphrase>) -> Result<Reply, Failure> {
         let envelope = Envelope { request, passphrase, request_id: None, wait_seconds: Some(WAIT_SECONDS) };
         self.client.ask(envelope, &mut |_| None).await
-    }
-}
-
-/// What ends the demo from outside: everything is deleted then, too.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let heard = |kind| signal(kind).map_err(|error| failed("the system lets no signal be heard", &error));
-        Ok(Self {
-            interrupt: heard(SignalKind::interrupt())?,
-            terminate: heard(SignalKind::terminate())?,
-            hang_up: heard(SignalKind::hangup())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
     }
 }
 
