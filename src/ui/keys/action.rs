@@ -167,6 +167,23 @@ pub enum Action {
     DeleteMarkConfirmed,
 }
 
+impl Action {
+    /// How far an arrow moves a cursor over an image: columns and rows, in pixels.
+    pub fn cursor_step(self) -> Option<(f64, f64)> {
+        Some(match self {
+            Self::CursorLeft => (-1.0, 0.0),
+            Self::CursorRight => (1.0, 0.0),
+            Self::CursorUp => (0.0, -1.0),
+            Self::CursorDown => (0.0, 1.0),
+            Self::CursorLeftFar => (-10.0, 0.0),
+            Self::CursorRightFar => (10.0, 0.0),
+            Self::CursorUpFar => (0.0, -10.0),
+            Self::CursorDownFar => (0.0, 10.0),
+            _ => return None,
+        })
+    }
+}
+
 /// What is drawn next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tool {

@@ -170,7 +170,7 @@ const VIEWER: &[Binding] = &[
     bind(Chord::key('6'), Action::Window(6), "abdomen window"),
     bind(Chord::key('7'), Action::Window(7), "liver window"),
     bind(Chord::key('8'), Action::Window(8), "bone window"),
-    bind(Chord::key('9'), Action::Window(9), "the file's next window"),
+    bind(Chord::key('9'), Action::Window(9), "the file's next window, or its ninth"),
     bind(Chord::key('0'), Action::Window(0), "the file's window"),
     hint(Chord::key('w'), Action::WindowNext, "next window"),
     bind(Chord::plain(KeyCode::Right), Action::WindowWider, "wider window"),

@@ -42,7 +42,7 @@ impl Viewer {
         if port.stack != Some(stack) {
             port.show(Some(stack));
         }
-        (port.at, port.cut, port.apart) = (at, None, None);
+        (port.at, port.cut, port.link_words) = (at, None, None);
         true
     }
 
@@ -65,20 +65,8 @@ impl Viewer {
         let on_screen = self.ports.get(self.active).and_then(|port| self.key_of(port));
         let Some(pencil) = &mut self.pencil else { return false };
         let is_seen = on_screen.as_ref() == Some(&pencil.key);
-        let moves = matches!(
-            action,
-            Action::CursorLeft
-                | Action::CursorRight
-                | Action::CursorUp
-                | Action::CursorDown
-                | Action::CursorLeftFar
-                | Action::CursorRightFar
-                | Action::CursorUpFar
-                | Action::CursorDownFar
-                | Action::DropPoint
-                | Action::NextHandle
-                | Action::Snap
-        );
+        let step = action.cursor_step();
+        let moves = step.is_some() || matches!(action, Action::DropPoint | Action::NextHandle | Action::Snap);
         if moves && pencil.is_typing() {
             return true;
         }
@@ -86,15 +74,13 @@ impl Viewer {
             context.say("This mark is on another image: go back to it, or drop it with Esc.");
             return true;
         }
+        if let Some((columns, rows)) = step {
+            if pencil.nudge(columns, rows) {
+                self.measure(context);
+            }
+            return true;
+        }
         let changes = match action {
-            Action::CursorLeft => pencil.nudge(-1.0, 0.0),
-            Action::CursorRight => pencil.nudge(1.0, 0.0),
-            Action::CursorUp => pencil.nudge(0.0, -1.0),
-            Action::CursorDown => pencil.nudge(0.0, 1.0),
-            Action::CursorLeftFar => pencil.nudge(-10.0, 0.0),
-            Action::CursorRightFar => pencil.nudge(10.0, 0.0),
-            Action::CursorUpFar => pencil.nudge(0.0, -10.0),
-            Action::CursorDownFar => pencil.nudge(0.0, 10.0),
             Action::DropPoint => pencil.drop_point(),
             Action::NextHandle => {
                 pencil.next_part();
@@ -175,7 +161,7 @@ impl Viewer {
             Action::ReferenceLines => self.hides_reference_lines = !self.hides_reference_lines,
             Action::Link => {
                 self.links.together = !self.links.together;
-                self.forget_apart();
+                self.forget_link_words();
                 let now = if self.links.together { "scroll together where they can" } else { "scroll alone" };
                 context.say(&format!("Viewports {now}."));
             }
@@ -297,7 +283,7 @@ impl Viewer {
                 at.and_then(|at| CUTS.get(at + 1)).copied()
             }
         };
-        let cut = match next.map(|next| self.cut(next, context)) {
+        let cut = match next.map(|next| self.cut(self.active, next, context)) {
             Some(Err(why)) => return context.say(&why),
             Some(Ok(cut)) => Some(cut),
             None => None,
@@ -323,7 +309,7 @@ impl Viewer {
         let acquired = port.cut_by(None);
         let mut ports = vec![acquired.clone()];
         for cut in [Cut::Axial, Cut::Coronal, Cut::Sagittal] {
-            match self.cut(cut, context) {
+            match self.cut(self.active, cut, context) {
                 Ok(cut) => {
                     let mut port = acquired.cut_by(Some(cut));
                     port.pose = Pose { inverted: acquired.pose.inverted, ..Pose::default() };
@@ -337,9 +323,9 @@ impl Viewer {
         (self.layout, self.active, self.before_active) = (Layout::Four, 0, 0);
     }
 
-    /// A cut through the series of the active viewport, where that stands.
-    pub(super) fn cut(&mut self, cut: Cut, context: &mut Context<'_>) -> Result<CutView, String> {
-        let port = self.ports.get(self.active).ok_or("There is no viewport.")?;
+    /// A cut through the series of a viewport, where that stands.
+    pub(super) fn cut(&mut self, number: usize, cut: Cut, context: &mut Context<'_>) -> Result<CutView, String> {
+        let port = self.ports.get(number).ok_or("There is no viewport.")?;
         let at = port.at;
         let subject = self.subject(port).ok_or("There is no image to reformat here yet.")?;
         let stack = port.stack.and_then(|at| self.stacks.get(at)).ok_or("There is no series here.")?;

@@ -221,7 +221,7 @@ impl Viewer {
             drawn.around.draw_head(frame, head, style, look);
             let mut more = Vec::new();
             more.extend(port.cine.then(|| Span::styled("cine", look.key())));
-            more.extend(self.value_words(port).map(Span::raw));
+            more.extend(self.value_words(number).map(Span::raw));
             more.extend(drawn.not_drawn.iter().map(|why| Span::styled(shown(why).into_owned(), look.bad())));
             drawn.around.draw_foot(frame, foot, &more, look);
             // Under the help, after a change of size, they stand where they stood.

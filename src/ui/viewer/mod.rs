@@ -326,10 +326,9 @@ impl Viewer {
         if let Some(mut gone) = self.volumes.take() {
             gone.stop(context);
         }
-        let active = self.active;
         for (number, before) in cuts {
-            self.active = number;
-            if let (Ok(mut cut), Some(port)) = (self.cut(before.cut, context), self.ports.get_mut(number)) {
+            let cut = self.cut(number, before.cut, context);
+            if let (Ok(mut cut), Some(port)) = (cut, self.ports.get_mut(number)) {
                 cut.slab = before.slab;
                 if let Some(plane) = before.plane() {
                     cut.go_to(plane.middle());
@@ -337,7 +336,6 @@ impl Viewer {
                 port.cut = Some(cut);
             }
         }
-        self.active = active;
     }
 
     /// The viewports, and those that are kept to come back to.

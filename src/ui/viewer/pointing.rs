@@ -1,11 +1,13 @@
 //! What crosses viewports: linked scrolling, reference lines, and the crosshair that stands in one place of the patient
 //! in all of them.
 
+use std::sync::Arc;
+
 use super::super::keys::Action;
 use super::super::screen::Context;
 use super::Viewer;
 use super::pencil::CURSOR;
-use super::port::{Port, Subject};
+use super::port::Subject;
 use crate::case::content::Point;
 use crate::study::pixels::Unit;
 use crate::study::plane::Plane;
@@ -58,20 +60,20 @@ impl Viewer {
             match linked {
                 Linked::Slice { index, .. } => {
                     port.forward = index >= port.at;
-                    (port.at, port.apart) = (index, link.is_some().then(|| "manual link".to_owned()));
+                    (port.at, port.link_words) = (index, link.is_some().then(|| "manual link".to_owned()));
                 }
-                Linked::NoSliceHere { .. } => port.apart = linked.shown(),
+                Linked::NoSliceHere { .. } => port.link_words = linked.shown(),
                 // Each is scrolled alone, and the lines show how they lie.
-                Linked::Apart(_) => port.apart = None,
+                Linked::Apart(_) => port.link_words = None,
             }
         }
     }
 
     /// Where the slice of the active viewport lies, and its series.
-    fn active_place(&mut self) -> Option<(Plane, std::sync::Arc<str>)> {
+    fn active_place(&mut self) -> Option<(Plane, Arc<str>)> {
         let port = self.ports.get(self.active)?;
         let stack = self.stacks.get(port.stack?)?;
-        let series = std::sync::Arc::clone(&stack.id);
+        let series = Arc::clone(&stack.id);
         Some((self.plane_at(self.active)?, series))
     }
 
@@ -93,7 +95,7 @@ impl Viewer {
         let place = |viewer: &mut Self, number: usize| {
             let port = viewer.ports.get(number)?;
             let stack = viewer.stacks.get(port.stack?)?;
-            let series = std::sync::Arc::clone(&stack.id);
+            let series = Arc::clone(&stack.id);
             Some((viewer.plane_at(number), series))
         };
         let (Some((from, a)), Some((to, b))) = (place(self, self.active), place(self, other)) else {
@@ -104,7 +106,7 @@ impl Viewer {
             context.say("Both viewports show the same series.");
         } else if self.links.part(&a, &b) {
             if let Some(port) = self.ports.get_mut(other) {
-                port.apart = None;
+                port.link_words = None;
             }
             context.say("The two series are not linked by hand any more.");
         } else {
@@ -142,15 +144,10 @@ impl Viewer {
                 self.take_crosshair();
                 return true;
             }
-            Action::CursorLeft => (-1.0, 0.0),
-            Action::CursorRight => (1.0, 0.0),
-            Action::CursorUp => (0.0, -1.0),
-            Action::CursorDown => (0.0, 1.0),
-            Action::CursorLeftFar => (-10.0, 0.0),
-            Action::CursorRightFar => (10.0, 0.0),
-            Action::CursorUpFar => (0.0, -10.0),
-            Action::CursorDownFar => (0.0, 10.0),
-            _ => return false,
+            action => match action.cursor_step() {
+                Some(by) => by,
+                None => return false,
+            },
         };
         let Some(plane) = self.active_subject().map(|subject| subject.image_plane()) else { return true };
         let at = self.crosshair_on(self.active).unwrap_or(middle(&plane));
@@ -165,12 +162,12 @@ impl Viewer {
 
     fn take_crosshair(&mut self) {
         self.crosshair = None;
-        self.forget_apart();
+        self.forget_link_words();
     }
 
     /// What was said of viewports that did not follow holds no more.
-    pub(super) fn forget_apart(&mut self) {
-        self.ports.iter_mut().for_each(|port| port.apart = None);
+    pub(super) fn forget_link_words(&mut self) {
+        self.ports.iter_mut().for_each(|port| port.link_words = None);
     }
 
     fn put_up_crosshair(&mut self, context: &mut Context<'_>) {
@@ -191,23 +188,22 @@ impl Viewer {
     fn point_at(&mut self, number: usize, at: Point, plane: Option<Plane>) {
         self.crosshair = Some(Crosshair { port: number, at, plane: plane.clone() });
         let Some(from) = plane else { return };
-        let stack_at = |port: &Port| port.stack;
         let series = self.ports.get(number).and_then(|port| self.stack_of(port)).map(|s| s.id.clone());
-        let from_stack = self.ports.get(number).and_then(stack_at);
+        let from_stack = self.ports.get(number).and_then(|port| port.stack);
         for other in (0..self.ports.len()).filter(|other| *other != number) {
             let Some(port) = self.ports.get_mut(other) else { continue };
             if let Some(cut) = &mut port.cut {
                 let shares = from_stack == port.stack
                     || cut.reformat().is_some_and(|(_, reformat)| reformat.plane.shares_space_with(&from));
                 let is_there = shares && cut.go_to(from.patient(at));
-                port.apart = (shares && !is_there).then(|| "the point is outside of this cut".to_owned());
+                port.link_words = (shares && !is_there).then(|| "the point is outside of this cut".to_owned());
                 continue;
             }
             let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
             let link = series.as_ref().and_then(|series| self.links.between(series, &stack.id));
             match self.places.slices(stack).locate(&from, at, link.as_ref()) {
-                Ok(located) => (port.at, port.apart) = (located.index, link.map(|_| "manual link".to_owned())),
-                Err(why) => port.apart = why.shown(),
+                Ok(located) => (port.at, port.link_words) = (located.index, link.map(|_| "manual link".to_owned())),
+                Err(why) => port.link_words = why.shown(),
             }
         }
     }
@@ -280,10 +276,9 @@ impl Viewer {
     }
 
     /// The value under the crosshair in a viewport.
-    pub(super) fn value_words(&self, port: &Port) -> Option<String> {
-        let number = self.ports.iter().position(|other| std::ptr::eq(other, port))?;
+    pub(super) fn value_words(&self, number: usize) -> Option<String> {
         let at = self.crosshair_in(number)?;
-        let subject = self.subject(port)?;
+        let subject = self.subject(self.ports.get(number)?)?;
         let value = match &subject {
             Subject::Frame(picture) => {
                 // Inside the image, whose sides are at most 65,535.

@@ -127,8 +127,8 @@ pub struct Port {
     pub cine: bool,
     /// A cut through the stack's volume instead of its frames.
     pub cut: Option<CutView>,
-    /// Why it does not follow the viewport that was scrolled.
-    pub apart: Option<String>,
+    /// How it goes with the viewport that was scrolled: by hand, or why not at all.
+    pub link_words: Option<String>,
     /// Part of a frame that cine has waited already.
     waited: f64,
 }
@@ -143,7 +143,7 @@ impl Default for Port {
             pose: Pose::default(),
             cine: false,
             cut: None,
-            apart: None,
+            link_words: None,
             waited: 0.0,
         }
     }
@@ -158,7 +158,7 @@ impl Port {
     /// The same, as acquired or as a cut; neither plays by itself.
     #[must_use]
     pub fn cut_by(&self, cut: Option<CutView>) -> Self {
-        Self { cut, cine: false, apart: None, ..self.clone() }
+        Self { cut, cine: false, link_words: None, ..self.clone() }
     }
 
     /// Goes back to how the file wants it shown; the slice stays.
@@ -170,7 +170,7 @@ impl Port {
     /// Scrolls the cut if there is one, else the stack of this length.
     pub fn scroll(&mut self, by: i64, length: usize) {
         self.forward = by > 0;
-        self.apart = None;
+        self.link_words = None;
         match &mut self.cut {
             Some(cut) => cut.scroll(by),
             None => {

@@ -132,7 +132,7 @@ impl Around {
         if let Subject::Reformat { reformat, .. } = subject {
             beware.push(reformat.basis());
         }
-        beware.extend(port.apart.clone());
+        beware.extend(port.link_words.clone());
         beware.extend(port.cut.as_ref().filter(|cut| !cut.is_current()).map(|cut| match cut.refused() {
             Some(why) => shown(why).into_owned(),
             None => "cutting …".to_owned(),
