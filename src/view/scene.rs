@@ -10,12 +10,14 @@
 //! out every other row, and with it a fracture line. A large image becomes a raster only around the part that is seen.
 //!
 //! [`Pictures`] keeps rasters, and gives each its [`PictureId`] by counting: a hash of names that a colleague chose
-//! could be made to collide, and then one patient's slice would stand where another's belongs.
+//! could be made to collide, and then one patient's slice would stand where another's belongs. All of them count
+//! together, since a terminal still holds what the last screen showed when the next one opens another patient's case.
 //!
 //! Not here: ink ([`super::ink`]), and windows (`study::pixels`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::mapping::{ImagePlane, Mapping, Size};
 use super::pose::{Orientation, Pose};
@@ -53,8 +55,10 @@ pub struct Pictures<K> {
     /// Last used last.
     kept: VecDeque<Kept<K>>,
     bytes: usize,
-    next: u64,
 }
+
+/// Counts the pictures of this program, so that no two have one number.
+static COUNTED: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Debug)]
 struct Kept<K> {
@@ -67,7 +71,7 @@ struct Kept<K> {
 
 impl<K> Default for Pictures<K> {
     fn default() -> Self {
-        Self { kept: VecDeque::new(), bytes: 0, next: 0 }
+        Self { kept: VecDeque::new(), bytes: 0 }
     }
 }
 
@@ -83,7 +87,7 @@ impl<K: PartialEq> Pictures<K> {
             Some(Kept { raster: Some(raster), id, .. }) => Some((raster, id)),
             known => {
                 let raster = form.raster(picture()?).map(Arc::new);
-                raster.map(|raster| (raster, known.map_or_else(|| self.number(), |kept| kept.id)))
+                raster.map(|raster| (raster, known.map_or_else(number, |kept| kept.id)))
             }
         };
         let Some((raster, id)) = kept else { return Ok(scene) };
@@ -96,11 +100,6 @@ impl<K: PartialEq> Pictures<K> {
     pub fn clear(&mut self) {
         self.kept.clear();
         self.bytes = 0;
-    }
-
-    fn number(&mut self) -> PictureId {
-        self.next += 1;
-        PictureId(self.next)
     }
 
     fn take(&mut self, key: &K, form: &Form) -> Option<Kept<K>> {
@@ -127,6 +126,10 @@ impl<K: PartialEq> Pictures<K> {
             kept.raster = None;
         }
     }
+}
+
+fn number() -> PictureId {
+    PictureId(COUNTED.fetch_add(1, Ordering::Relaxed))
 }
 
 impl<K> Kept<K> {
@@ -424,6 +427,20 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 6);
         assert_eq!(made, 6);
+    }
+
+    /// Two screens, one after the other, of two patients' images that have the same size.
+    #[test]
+    fn no_two_screens_give_their_pictures_one_number() {
+        let number = |pictures: &mut Pictures<u32>| {
+            let (plane, pose) = (plane(4, 4), Pose::default());
+            let asked = Asked { key: 1, plane: &plane, pose: &pose, viewport: size(8, 8), draft: false };
+            pictures.scene(asked, || Ok::<_, Infallible>(grey(4, &[7; 16]))).unwrap().picture.unwrap().id
+        };
+        let (mut one, mut other) = (Pictures::default(), Pictures::default());
+        assert_ne!(number(&mut one), number(&mut other));
+        one.clear();
+        assert_ne!(number(&mut one), number(&mut other));
     }
 
     #[test]
