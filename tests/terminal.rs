@@ -59,9 +59,18 @@ impl Terminal {
     }
 
     fn begin(&self, home: &Home) -> Killed {
+        self.begin_with(home, "auto")
+    }
+
+    fn begin_with(&self, home: &Home, graphics: &str) -> Killed {
         let end = || Stdio::from(self.inside.try_clone().unwrap());
         let mut command = home.text(&[]);
-        command.env("TERM", "xterm-256color").stdin(end()).stdout(end()).stderr(end());
+        command
+            .env("TERM", "xterm-256color")
+            .env("OVERREAD_GRAPHICS", graphics)
+            .stdin(end())
+            .stdout(end())
+            .stderr(end());
         Killed(command.spawn().unwrap())
     }
 
@@ -75,6 +84,14 @@ impl Terminal {
 
     fn shows(&self, text: &str) {
         until(&format!("{text} on the screen"), || self.written().contains(text).then_some(()));
+    }
+
+    /// Numbers of the pictures sent to it with a command of Kitty's protocol, in order.
+    fn pictures(&self, command: &str) -> Vec<String> {
+        let written = self.written();
+        let named = written.split("\x1b_G").filter(|part| part.starts_with(command));
+        let number = |part: &str| Some(part.split_once(",i=")?.1.split([',', ';', '\x1b']).next()?.to_owned());
+        named.filter_map(number).collect()
     }
 
     fn local_modes(&self) -> LocalModes {
@@ -146,4 +163,44 @@ fn whatever_is_typed_a_signal_gives_the_terminal_back() {
         assert!(wait(&mut app.0).success(), "{signal}: {}", tail(&terminal.written()));
         terminal.is_as_before(before);
     }
+}
+
+/// Two cases with images of one size, opened one after the other: each has pictures of its own in the terminal, and none
+/// is left there behind the lock.
+#[test]
+fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
+    let folder = TempDir::new().unwrap();
+    let home = home(folder.path());
+    let files = folder.path().join("other");
+    Study::new(2, 3, 64).write(&files);
+    let study: Value = home.run(0, &["import", files.to_str().unwrap()]);
+    let study = study["studies"][0]["id"].as_str().unwrap();
+    home.run(
+        0,
+        &["case", "new", "--ask", "New?", "--study", study, "--invite", "Okafor", "--to-unverified", "--no-wait"],
+    );
+    let terminal = Terminal::open();
+    let mut app = terminal.begin_with(&home, "kitty");
+    // It answers what it is asked at the start; the first key would be taken for the answer.
+    terminal.shows("\x1b[5n");
+    terminal.types(b"\x1b[?62c\x1b[0n");
+    terminal.shows("New?");
+    let sent = || terminal.pictures("a=t").len();
+    terminal.types(b"\r");
+    let first = until("a picture of the first case", || Some(sent()).filter(|sent| *sent > 0));
+    terminal.types(b"\x1b");
+    terminal.shows("worklist");
+    std::thread::sleep(Duration::from_millis(500));
+    let before = sent();
+    assert!(before >= first);
+    terminal.types(b"\x1b[B\r");
+    until("a picture of the second case", || (sent() > before).then_some(()));
+    terminal.types(b"\x0c");
+    let (mut sent, mut freed) = (Vec::new(), Vec::new());
+    until("no picture left", || {
+        (sent, freed) = (terminal.pictures("a=t"), terminal.pictures("a=d,d=I"));
+        sent.iter().all(|picture| freed.contains(picture)).then_some(())
+    });
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success());
 }

@@ -38,6 +38,13 @@ impl Display {
         Self { capabilities, screen, link: Link::default(), wrote: None }
     }
 
+    /// Frees what the terminal keeps and begins anew, perhaps in another way. How fast the line is stays known.
+    pub fn show_with(&mut self, capabilities: Capabilities, terminal: &mut Terminal) -> io::Result<()> {
+        let cleared = self.clear(terminal);
+        *self = Self { link: std::mem::take(&mut self.link), ..Self::new(capabilities) };
+        cleared
+    }
+
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

@@ -43,6 +43,7 @@ mod widget;
 mod worker;
 mod worklist;
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,7 @@ use crate::node::client::Client;
 
 use app::{App, Options};
 use display::Display;
+use graphics::Capabilities;
 use look::Look;
 use message::{Message, Wish};
 use signals::Signals;
@@ -106,7 +108,8 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(terminal_failure)?;
     let mut terminal = Terminal::take().map_err(terminal_failure)?;
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
-    let mut pictures = Display::new(terminal.capabilities(start.graphics.unwrap_or_default()));
+    let mut setting = start.graphics.unwrap_or_default();
+    let mut pictures = Display::new(terminal.capabilities(setting));
     let lock_after = start.lock_after.unwrap_or(LOCK_AFTER);
     let options = Options {
         look: Look { colour: start.colour },
@@ -137,12 +140,14 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
         };
         for _ in 0..BATCH_MAX {
             let Some(message) = next else { break };
+            let mut told = Ok(());
             if let Message::Resized { .. } = message {
-                pictures.forget();
+                terminal.resized();
+                told = show_with(&mut pictures, terminal.capabilities(setting), &mut terminal, &mut app);
             }
             let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             for wish in app.update(message, now(), now_ms) {
-                let told = match wish {
+                let done = match wish {
                     Wish::Bell => terminal.write(b"\x07"),
                     Wish::LookAtTerminal { ticket } => {
                         let checks = pictures.checks();
@@ -151,16 +156,19 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
                         let _ = answers.try_send(Message::Answered { ticket, outcome });
                         Ok(())
                     }
-                    Wish::ShowWith(setting) => {
-                        let capabilities = terminal.capabilities(start.graphics.unwrap_or(setting));
+                    Wish::ShowWith(wanted) => {
+                        setting = start.graphics.unwrap_or(wanted);
+                        let capabilities = terminal.capabilities(setting);
                         if capabilities == *pictures.capabilities() {
                             Ok(())
                         } else {
-                            let cleared = pictures.clear(&mut terminal).and_then(|()| terminal.forget());
-                            pictures = Display::new(capabilities);
-                            app.show_with(pictures.dots(), pictures.shows());
-                            cleared
+                            show_with(&mut pictures, capabilities, &mut terminal, &mut app)
                         }
+                    }
+                    // What the terminal keeps of a patient goes with what the worker keeps.
+                    Wish::Forget => {
+                        worker.begin(wish).await;
+                        pictures.clear(&mut terminal)
                     }
                     Wish::Redraw => {
                         pictures.forget();
@@ -171,9 +179,10 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
                         Ok(())
                     }
                 };
-                if let Err(error) = told {
-                    tracing::warn!(%error, "the terminal did not take it");
-                }
+                told = told.and(done);
+            }
+            if let Err(error) = told {
+                tracing::warn!(%error, "the terminal did not take it");
             }
             next = messages.try_recv().ok();
         }
@@ -191,12 +200,24 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     ended
 }
 
+/// Shows pictures anew, perhaps in another way.
+fn show_with(
+    pictures: &mut Display,
+    capabilities: Capabilities,
+    terminal: &mut Terminal,
+    app: &mut App,
+) -> io::Result<()> {
+    pictures.show_with(capabilities, terminal)?;
+    app.show_with(pictures.dots(), pictures.shows());
+    terminal.forget()
+}
+
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn terminal_failure(error: std::io::Error) -> Failure {
+fn terminal_failure(error: io::Error) -> Failure {
     Failure::new(FailureCode::Failed, format!("The terminal cannot be used: {error}."))
         .hint("Start `overread` in a terminal; with a command (`overread --help`) it needs none.")
 }

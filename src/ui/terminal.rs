@@ -69,6 +69,13 @@ impl Terminal {
         Capabilities::of(&self.environment, self.answer.as_ref(), setting)
     }
 
+    /// Learns how large a cell is now: another font has another size. Where the system does not tell, it stays.
+    pub fn resized(&mut self) {
+        if let (Some(answer), Some(cell)) = (&mut self.answer, query::cell_size()) {
+            answer.cell = Some(cell);
+        }
+    }
+
     /// Columns and rows.
     pub fn size(&self) -> io::Result<(u16, u16)> {
         terminal_size()
