@@ -12,7 +12,7 @@ use overread_fuzz::Parts;
 /// Frames larger than this would make a run too long; their limit is [`FRAME_SAMPLES_MAX`].
 const SAMPLES_MAX: u64 = 1 << 20;
 
-const SHAPES: [Shape; 10] = [
+const SHAPES: [Shape; 11] = [
     Shape::Probe,
     Shape::Length,
     Shape::Angle,
@@ -23,6 +23,7 @@ const SHAPES: [Shape; 10] = [
     Shape::Freehand,
     Shape::Arrow,
     Shape::Text,
+    Shape::KeyImage,
 ];
 
 fuzz_target!(init: overread_fuzz::let_contained_panics_pass(), |data: &[u8]| {

@@ -231,6 +231,9 @@ pub enum Shape {
     Arrow,
     #[n(9)]
     Text,
+    /// The whole image, as worth looking at: it has no points.
+    #[n(10)]
+    KeyImage,
 }
 
 /// A value with its unit and what it rests on.
@@ -453,7 +456,7 @@ impl Content {
 
 impl Mark {
     fn check(&self) -> Result<(), ContentError> {
-        check_drawing(&self.image, &self.points)?;
+        check_drawing(&self.image, self.shape, &self.points)?;
         if self.measured.as_ref().is_some_and(|measured| !measured.value.is_finite()) {
             return Err(ContentError::Field("value"));
         }
@@ -491,9 +494,9 @@ impl PartialEq for StudyAdded {
 }
 
 /// Checks where something is drawn, in ink or pencil.
-pub(super) fn check_drawing(image: &ImageRef, points: &[Point]) -> Result<(), ContentError> {
+pub(super) fn check_drawing(image: &ImageRef, shape: Shape, points: &[Point]) -> Result<(), ContentError> {
     list("points", points.len(), MARK_POINTS_MAX)?;
-    if points.is_empty() || image.frame == 0 {
+    if points.is_empty() != (shape == Shape::KeyImage) || image.frame == 0 {
         return Err(ContentError::Field("points and frame"));
     }
     if !points.iter().all(|point| point.column.is_finite() && point.row.is_finite()) {

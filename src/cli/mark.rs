@@ -26,20 +26,21 @@ enum MarkCommand {
 Examples:
   overread mark add amber-falcon --image 1.2.840.99.7.1 --kind length --points \"103.5,88 140,92\"
   overread mark add amber-falcon --image 1.2.840.99.7.1#12 --kind arrow --points \"80,80 96,90\" --label \"new\"
+  overread mark add amber-falcon --image 1.2.840.99.7.1#12 --kind key-image --label \"largest extent\"
 
 Points are column,row in pixels; 0,0 is the centre of the first pixel. A value always says its basis; where the header
-does not allow millimetres, pixels are given.")]
+does not allow millimetres, pixels are given. A key image has no points: it says that the image is worth looking at.")]
     Add {
         case: String,
         /// The image, by its SOP Instance UID, and its frame
         #[arg(long, value_name = "SOP_UID[#FRAME]", value_parser = read::image_name)]
         image: ImageName,
-        /// What kind of mark: length, angle, ellipse, rectangle, arrow, point, ...
+        /// What kind of mark: length, angle, ellipse, rectangle, arrow, text, key-image, ...
         #[arg(long, value_name = "K")]
         kind: String,
         /// "c,r c,r": column and row in pixels
         #[arg(long, value_name = "POINTS", value_parser = read::points, allow_hyphen_values = true)]
-        points: Points,
+        points: Option<Points>,
         /// A few words beside it
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
@@ -67,7 +68,7 @@ impl Mark {
                 sop_instance_uid: image.sop_instance_uid,
                 frame: image.frame,
                 kind,
-                points: points.0,
+                points: points.map(|points| points.0).unwrap_or_default(),
                 label,
                 text_checked,
             },

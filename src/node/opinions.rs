@@ -308,7 +308,7 @@ pub(super) fn parse_shape(text: &str) -> Result<Shape, Failure> {
 }
 
 /// The words of the command line for each shape.
-pub(super) const SHAPES: [(&str, Shape); 10] = [
+pub(super) const SHAPES: [(&str, Shape); 11] = [
     ("probe", Shape::Probe),
     ("length", Shape::Length),
     ("angle", Shape::Angle),
@@ -319,6 +319,7 @@ pub(super) const SHAPES: [(&str, Shape); 10] = [
     ("freehand", Shape::Freehand),
     ("arrow", Shape::Arrow),
     ("text", Shape::Text),
+    ("key-image", Shape::KeyImage),
 ];
 
 fn parse_agreement(text: &str) -> Result<Agreement, Failure> {

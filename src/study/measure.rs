@@ -13,7 +13,7 @@
 //! | ellipse | 4, ends of the major, then of the minor axis, as in SR | mean | statistics, area, perimeter |
 //! | rectangle | 2 opposite corners | mean | statistics, area, perimeter |
 //! | freehand | 3 or more corners, closed by itself | mean | statistics, area, perimeter |
-//! | arrow | 2, text 1 | none | |
+//! | arrow | 2, text 1, key image none | none | |
 //!
 //! **Inclusion.** A pixel belongs to a region if its centre, a whole number of columns and rows, lies inside; centres
 //! on the edge of a rectangle or an ellipse belong to it, of those on a freehand outline the left and upper ones.
@@ -43,7 +43,7 @@ const EDGE_TOLERANCE: f64 = 1e-9;
 /// What a mark measures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
-    /// The value that goes into the mark; `None` for arrows, text, and values of colour images.
+    /// The value that goes into the mark; `None` for arrows, text, key images, and values of colour images.
     pub measured: Option<Measured>,
     pub extra: Extra,
 }
@@ -125,6 +125,7 @@ pub fn measure_in(image: &Image<'_>, frame: u32, shape: Shape, points: &[Point])
 /// Least and most points of a shape.
 pub fn points_needed(shape: Shape) -> (usize, usize) {
     match shape {
+        Shape::KeyImage => (0, 0),
         Shape::Probe | Shape::Text => (1, 1),
         Shape::Length | Shape::Rectangle | Shape::Arrow => (2, 2),
         Shape::Angle => (3, 3),

@@ -91,7 +91,13 @@ impl LiveContent {
     /// Checks lengths, ranges and list sizes.
     pub fn check(&self) -> Result<(), ContentError> {
         match self {
-            Self::Pencil(PencilNow { pencil: Some(pencil) }) => check_drawing(&pencil.image, &pencil.points),
+            // It is drawn nowhere.
+            Self::Pencil(PencilNow { pencil: Some(Pencil { shape: Shape::KeyImage, .. }) }) => {
+                Err(ContentError::Field("shape"))
+            }
+            Self::Pencil(PencilNow { pencil: Some(pencil) }) => {
+                check_drawing(&pencil.image, pencil.shape, &pencil.points)
+            }
             Self::Presence(_) | Self::Pencil(_) | Self::Unknown(_) => Ok(()),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::super::access::{Change, Role};
 use super::super::content::{
-    CaseChange, Content, ImageRef, Mark, MarkDeleted, Point, Shape, Status, StudyAdded, StudyRole, StudyWithdrawn,
-    Urgency,
+    CaseChange, Content, ContentError, ImageRef, Mark, MarkDeleted, Point, Shape, Status, StudyAdded, StudyRole,
+    StudyWithdrawn, Urgency,
 };
 use super::super::entry::SignedEntry;
 use super::super::history::Acceptance;
@@ -521,6 +521,20 @@ fn names_come_from_whoever_adds_a_person() {
     copy.room.change_members(&owner, changes, note_for(&guest, "Dr. Weiss"), None, now, &mut cast.rng).unwrap();
     let names = copy.room.state().shared.names;
     assert_eq!(names.get(&guest.identity()).map(|name| name.name.as_str()), Some("Dr. Weiss"));
+}
+
+#[test]
+fn a_key_image_is_a_mark_without_points_and_no_other_mark_is() {
+    let limit = |shape: Shape, points: Vec<Point>| {
+        let Content::Mark(mark) = mark() else { unreachable!() };
+        Content::from_bytes(&Content::Mark(Mark { shape, points, ..mark }).to_bytes()).map(|_| ())
+    };
+    let point = || vec![Point { column: 1.0, row: 2.0 }];
+    assert_eq!(limit(Shape::KeyImage, Vec::new()), Ok(()));
+    assert_eq!(limit(Shape::Probe, point()), Ok(()));
+    for (shape, points) in [(Shape::KeyImage, point()), (Shape::Probe, Vec::new()), (Shape::Freehand, Vec::new())] {
+        assert_eq!(limit(shape, points), Err(ContentError::Field("points and frame")));
+    }
 }
 
 fn mark() -> Content {

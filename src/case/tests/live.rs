@@ -355,6 +355,11 @@ fn content_keeps_its_limits() {
         limit(&content)
     };
     assert_eq!(altered(|image| image.frame = 0), Err(ContentError::Field("points and frame")));
+    let mut key_image = drawing(&[]);
+    if let LiveContent::Pencil(PencilNow { pencil: Some(pencil) }) = &mut key_image {
+        pencil.shape = Shape::KeyImage;
+    }
+    assert_eq!(limit(&key_image), Err(ContentError::Field("shape")));
     let long = altered(|image| image.sop_instance_uid = "1".repeat(1025));
     assert!(matches!(long, Err(ContentError::TooLong { .. })));
 }

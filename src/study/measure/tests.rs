@@ -127,9 +127,10 @@ fn padding_is_left_out_and_counted() {
 }
 
 #[test]
-fn arrows_and_text_measure_nothing() {
+fn arrows_text_and_key_images_measure_nothing() {
     let Some(file) = sample(CT) else { return };
-    for (shape, at) in [(Shape::Arrow, &[(1.0, 1.0), (2.0, 2.0)][..]), (Shape::Text, &[(1.0, 1.0)])] {
+    let marks = [(Shape::Arrow, &[(1.0, 1.0), (2.0, 2.0)][..]), (Shape::Text, &[(1.0, 1.0)]), (Shape::KeyImage, &[])];
+    for (shape, at) in marks {
         assert_eq!(on(&file, shape, at).unwrap(), Measurement { measured: None, extra: Extra::default() });
     }
 }

@@ -20,7 +20,7 @@ use super::message::{Grown, Ticket};
 use super::opinion::OpinionForm;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
-use super::viewer::{CaseMark, Draft, Stack, Viewer};
+use super::viewer::{CaseMark, Draft, KEY_IMAGE, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
 use crate::encoding::text::shown;
@@ -199,6 +199,30 @@ impl CaseScreen {
         self.inking = Some((ticket, draft));
     }
 
+    /// Calls the image a key image, or takes that back.
+    fn turn_key_image(&mut self, context: &mut Context<'_>) {
+        if self.changing.is_some() {
+            return;
+        }
+        let picture = match self.viewer.image_to_mark() {
+            Ok(picture) => picture,
+            Err(why) => return context.say(why),
+        };
+        let request = match self.viewer.my_key_image(&picture.key) {
+            Some(mark) => Request::MarkRemove { mark: mark.id.clone() },
+            None => Request::MarkAdd {
+                case: self.id.clone(),
+                sop_instance_uid: picture.key.sop_instance_uid.to_string(),
+                frame: picture.key.frame,
+                kind: KEY_IMAGE.into(),
+                points: Vec::new(),
+                label: None,
+                text_checked: false,
+            },
+        };
+        self.changing = Some(context.write(request));
+    }
+
     /// Shows what the writers of messages saw, the newest first, and after the oldest what was looked at before.
     fn show_view(&mut self, context: &mut Context<'_>) {
         let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
@@ -353,6 +377,7 @@ impl Screen for CaseScreen {
             }
             Action::Ink => self.ink(false, context),
             Action::InkChecked => self.ink(true, context),
+            Action::KeyImage => self.turn_key_image(context),
             Action::DeleteMark => match self.viewer.chosen_mark() {
                 Some(mark) if mark.mine => {
                     self.deleting = Some(mark.id.clone());

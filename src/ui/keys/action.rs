@@ -163,6 +163,7 @@ pub enum Action {
     Label,
     InkChecked,
     LeaveTool,
+    KeyImage,
     DeleteMark,
     DeleteMarkConfirmed,
 }

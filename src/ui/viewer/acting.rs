@@ -1,6 +1,9 @@
 //! What keys do to the viewer: first to the mark that is drawn, then to the crosshair, to all viewports, to the active one.
 
+use std::sync::Arc;
+
 use super::super::keys::Action;
+use super::super::picture::Picture;
 use super::super::screen::Context;
 use super::cuts::{CutView, Volumes};
 use super::pencil::Pencil;
@@ -32,6 +35,15 @@ impl Viewer {
         }
         self.follow_scroll();
         self.want(context);
+    }
+
+    /// The image that a mark would stand on, or why none can.
+    pub fn image_to_mark(&self) -> Result<Arc<Picture>, &'static str> {
+        match self.active_subject() {
+            Some(Subject::Frame(picture)) => Ok(picture),
+            Some(Subject::Reformat { .. }) => Err("Marks stand on images as they were acquired: , goes back to them."),
+            None => Err("There is no image to mark here."),
+        }
     }
 
     /// Shows a frame in the active viewport; `false` if no series has it.
@@ -129,19 +141,10 @@ impl Viewer {
     /// Does what concerns the whole viewer, or which viewport is which.
     fn act_on_all(&mut self, action: Action, context: &mut Context<'_>) -> bool {
         match action {
-            Action::Tool(tool) => {
-                let begun = match self.active_subject() {
-                    Some(Subject::Frame(picture)) => Ok((picture.key.clone(), picture.image_plane())),
-                    Some(Subject::Reformat { .. }) => {
-                        Err("Marks stand on images as they were acquired: , goes back to them.")
-                    }
-                    None => Err("There is no image to mark here."),
-                };
-                match begun {
-                    Ok((key, plane)) => self.pencil = Some(Pencil::new(tool, key, plane)),
-                    Err(why) => context.say(why),
-                }
-            }
+            Action::Tool(tool) => match self.image_to_mark() {
+                Ok(picture) => self.pencil = Some(Pencil::new(tool, picture.key.clone(), picture.image_plane())),
+                Err(why) => context.say(why),
+            },
             Action::MarkNext => self.next_mark(context),
             Action::MarksHide => self.hidden.turn_all(),
             Action::MarksHideAuthor => match self.chosen_mark().map(|mark| mark.author.clone()) {

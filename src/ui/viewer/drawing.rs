@@ -131,6 +131,9 @@ impl Viewer {
             }
             let hides = self.hides_overlays && !picture.overlay.is_empty();
             words.around.beware.extend(hides.then(|| "overlays hidden".to_owned()));
+            let of_it = self.marks.iter().filter(|mark| mark.is_key_image() && mark.is_on(&picture.key));
+            let shown_ones = of_it.filter(|mark| !self.hidden.hides(mark));
+            words.key_image_of.extend(shown_ones.map(|mark| mark.author.clone()));
             self.draw_marks(&picture.key, mapping, &mut canvas, &mut labels, &mut words.not_drawn);
         }
         self.draw_crossings(number, subject, mapping, &mut canvas, &mut words.around.beware);
@@ -221,6 +224,10 @@ impl Viewer {
             drawn.around.draw_head(frame, head, style, look);
             let mut more = Vec::new();
             more.extend(port.cine.then(|| Span::styled("cine", look.key())));
+            more.extend(
+                (!drawn.key_image_of.is_empty())
+                    .then(|| Span::styled(format!("key image of {}", drawn.key_image_of.join(", ")), look.good())),
+            );
             more.extend(self.value_words(number).map(Span::raw));
             more.extend(drawn.not_drawn.iter().map(|why| Span::styled(shown(why).into_owned(), look.bad())));
             drawn.around.draw_foot(frame, foot, &more, look);

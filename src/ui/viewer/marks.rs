@@ -9,6 +9,9 @@ use crate::encoding::text::shown;
 use crate::node::api::{CaseView, MarkView, PencilView};
 use crate::view::marks::{Drawn, label_text, member_ink};
 
+/// The kind of mark that says that its image is worth looking at, as the command line calls it.
+pub const KEY_IMAGE: &str = "key-image";
+
 /// A mark of the case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseMark {
@@ -54,7 +57,8 @@ impl CaseMark {
     }
 
     fn one(case: &CaseView, mark: &MarkView, me: Option<&str>) -> Option<Self> {
-        let tool = Tool::ALL.into_iter().find(|tool| tool.word() == mark.kind)?;
+        let drawn = Tool::ALL.into_iter().find(|tool| tool.word() == mark.kind).map(Tool::shape);
+        let shape = drawn.or_else(|| (mark.kind == KEY_IMAGE).then_some(Shape::KeyImage))?;
         let number = case.members.iter().position(|member| member.name == mark.author).unwrap_or_default();
         let measured = mark.value.map(|value| Measured {
             value,
@@ -67,11 +71,16 @@ impl CaseMark {
             mine: me == Some(mark.author.as_str()),
             sop_instance_uid: mark.image.clone(),
             frame: mark.frame,
-            shape: tool.shape(),
+            shape,
             points: mark.points.iter().map(|&(column, row)| Point { column, row }).collect(),
             words: label_text(mark.label.as_deref(), measured.as_ref()),
             ink: member_ink(number),
         })
+    }
+
+    /// Whether it says that its image is worth looking at, and nothing else.
+    pub fn is_key_image(&self) -> bool {
+        self.shape == Shape::KeyImage
     }
 
     pub fn is_on(&self, key: &PictureKey) -> bool {

@@ -52,7 +52,7 @@ use crate::view::layout::Layout;
 use crate::view::mpr::Reformat;
 use crate::view::scene::Pictures as Rasters;
 
-pub use self::marks::CaseMark;
+pub use self::marks::{CaseMark, KEY_IMAGE};
 pub use self::pencil::Draft;
 pub use self::stack::Stack;
 
@@ -118,6 +118,8 @@ pub struct Viewer {
 struct DrawnPort {
     around: Around,
     on_picture: Vec<OnPicture>,
+    /// Who called it a key image.
+    key_image_of: Vec<String>,
     /// Marks that cannot be drawn, and why.
     not_drawn: Vec<String>,
 }
@@ -176,6 +178,11 @@ impl Viewer {
     /// The mark that was jumped to.
     pub fn chosen_mark(&self) -> Option<&CaseMark> {
         self.marks.iter().find(|mark| Some(&mark.id) == self.chosen.as_ref())
+    }
+
+    /// This person's mark that calls a frame a key image.
+    pub fn my_key_image(&self, key: &PictureKey) -> Option<&CaseMark> {
+        self.marks.iter().find(|mark| mark.mine && mark.is_key_image() && mark.is_on(key))
     }
 
     pub fn is_marking(&self) -> bool {

@@ -619,3 +619,31 @@ fn the_mark_that_is_deleted_is_the_one_the_question_named() {
     });
     assert_eq!(removed.as_deref(), Some("m-length"));
 }
+
+#[test]
+fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
+    let (first, second) = (uid(THICK, 0, 30), uid(THICK, 0, 32));
+    let theirs = MarkView { value: None, label: None, ..mark("key-image", &first, &[]) };
+    let mut case = Case::with(&[THICK], vec![theirs.clone()], (160, 50));
+    assert!(case.shows("key image of Dr. Ben Okafor"));
+    case.keys("K");
+    let Request::MarkAdd { sop_instance_uid, kind, points, .. } = case.inked() else { unreachable!() };
+    assert_eq!((sop_instance_uid, kind.as_str(), points.len()), (&first, "key-image", 0));
+    let ticket = case.inking.take().unwrap();
+    let mine = MarkView { id: "m-mine".into(), author: "Dr. Anna Weber".into(), ..theirs };
+    case.marks.push(mine);
+    case.app.reply(ticket, Reply::Nothing {});
+    case.serve();
+    assert!(case.shows("key image of Dr. Ben Okafor, Dr. Anna Weber"));
+    case.keys("K");
+    assert!(
+        case.app.asked.iter().any(|asked| matches!(asked, Request::MarkRemove { mark } if mark == "m-mine")),
+        "the own one goes, the colleague's stays"
+    );
+    case.keys("j");
+    assert_eq!(case.count("key image of"), 0, "{second} is none");
+    case.keys("n");
+    assert!(case.shows("image 1/3"), "n goes to key images too");
+    case.keys("m");
+    assert_eq!(case.count("key image of"), 0, "hidden with the marks");
+}

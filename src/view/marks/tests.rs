@@ -53,6 +53,14 @@ fn on_canvas(mark: &Drawn<'_>) -> (Option<Overlay>, Result<Option<Label>, NotDra
 }
 
 #[test]
+fn a_key_image_draws_nothing_has_no_label_and_cannot_be_taken_hold_of() {
+    assert_eq!(on_canvas(&drawn(Shape::KeyImage, &[])), (None, Ok(None)));
+    assert_eq!(hit([(Shape::KeyImage, &[][..])], &mapping(), (20.0, 20.0), 1e6), None);
+    let (_, label) = on_canvas(&drawn(Shape::KeyImage, &[at(1.0, 1.0)]));
+    assert_eq!(label, Err(NotDrawn::Points { given: 1 }));
+}
+
+#[test]
 fn every_shape_draws_in_its_members_ink_and_has_a_label() {
     for (shape, _) in SHAPES {
         let points = points(shape);
