@@ -149,6 +149,9 @@ impl App {
             Message::Reformatted { ticket, outcome } => {
                 self.with_all(&mut turn, |screen, context| screen.reformatted(ticket, &outcome, context));
             }
+            Message::Thumbnailed { key, outcome } => {
+                self.with_all(&mut turn, |screen, context| screen.thumbnailed(&key, &outcome, context));
+            }
             Message::PictureDropped(key) => {
                 self.with_all(&mut turn, |screen, context| screen.pictured(&key, None, context));
             }

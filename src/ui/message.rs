@@ -16,11 +16,15 @@ use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
 use crate::study::measure::Measurement;
 use crate::study::plane::Plane;
 use crate::view::mpr::{Reformat, Slab};
+use crate::view::thumbnail::Thumbnail;
 use crate::view::volume::Volume;
 
 /// The number of one wish; its answer repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
+
+/// A small picture; none, in words; or it was not made because too many were wished for, and may be wished for again.
+pub type Thumbnailed = Result<Thumbnail, Option<String>>;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -74,6 +78,10 @@ pub enum Message {
     },
     /// Newer wishes came first; it may be wished for again.
     PictureDropped(PictureKey),
+    Thumbnailed {
+        key: PictureKey,
+        outcome: Thumbnailed,
+    },
 }
 
 /// What came of reading slices into a volume, so far.
@@ -116,6 +124,8 @@ pub enum Wish {
     },
     /// Opens and decodes one frame.
     Picture(PictureKey),
+    /// Opens one frame for a small picture of it, once no whole one is waited for.
+    Thumbnail(PictureKey),
     /// Measures a mark over a frame.
     Measure {
         ticket: Ticket,

@@ -36,6 +36,7 @@ mod settings;
 pub mod signals;
 mod studies;
 mod terminal;
+mod thumbnails;
 mod unlock;
 mod viewer;
 mod welcome;

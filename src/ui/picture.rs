@@ -13,10 +13,12 @@ use crate::case::content::Point;
 use crate::encoding::text::shown;
 use crate::study::geometry::{Letters, Scale, orientation, spacing};
 use crate::study::manifest::text;
-use crate::study::pixels::{Frame, Image, OverlayPlane};
+use crate::study::pixels::{Frame, Image, OverlayPlane, Picture as Windowed, Window, WindowError};
 use crate::study::plane::Plane;
 use crate::view::corner::Lossy;
 use crate::view::mapping::ImagePlane;
+use crate::view::scene::shuttered;
+use crate::view::thumbnail::Thumbnail;
 
 /// Bytes of decoded frames that are kept, at most: some 250 slices of 512 x 512.
 pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -118,6 +120,21 @@ impl Picture {
             opened: Arc::clone(opened),
             frame,
         })
+    }
+
+    /// It through a window, with what its maker covered.
+    pub fn windowed(&self, window: Window) -> Result<Windowed, WindowError> {
+        let windowed = self.frame.display(window)?;
+        Ok(match &self.shutter {
+            Some((mask, grey)) => shuttered(windowed, mask, *grey),
+            None => windowed,
+        })
+    }
+
+    /// It as its file wants it shown, small.
+    pub fn thumbnail(&self) -> Result<Thumbnail, String> {
+        let windowed = self.windowed(Window::Default).map_err(|error| error.to_string())?;
+        Thumbnail::of(&self.image_plane(), windowed).ok_or_else(|| "it has no pixels".to_owned())
     }
 
     pub fn image_plane(&self) -> ImagePlane {

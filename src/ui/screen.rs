@@ -16,7 +16,7 @@ use super::graphics::Protocol;
 use super::keys::{Action, Place};
 use super::log::Happenings;
 use super::look::Look;
-use super::message::{Grown, Ticket, Wish};
+use super::message::{Grown, Thumbnailed, Ticket, Wish};
 use super::picture::{Picture, PictureKey};
 use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
@@ -229,6 +229,9 @@ pub trait Screen: Any {
 
     /// A picture was opened, or could not be; `None`: newer wishes came first.
     fn pictured(&mut self, _key: &PictureKey, _outcome: Option<&Pictured>, _context: &mut Context<'_>) {}
+
+    /// A small picture was made, or could not be.
+    fn thumbnailed(&mut self, _key: &PictureKey, _outcome: &Thumbnailed, _context: &mut Context<'_>) {}
 
     fn measured(&mut self, _ticket: Ticket, _outcome: &Result<Measurement, String>, _context: &mut Context<'_>) {}
 

@@ -21,10 +21,14 @@ use crate::study::measure::measure_in;
 use crate::study::pixels::Unit;
 use crate::study::plane::Plane;
 use crate::view::mpr::Reformat;
+use crate::view::thumbnail::Thumbnail;
 use crate::view::volume::Volume;
 
 /// Pictures that wait to be opened; the oldest fall out.
 const PICTURES_WAITING_MAX: usize = 48;
+
+/// Small pictures that wait; the oldest fall out.
+const THUMBNAILS_WAITING_MAX: usize = 64;
 
 /// Pictures opened at once.
 const PICTURES_AT_ONCE: usize = 2;
@@ -70,9 +74,40 @@ struct Asked {
 struct Waiting {
     /// The newest at the end.
     keys: VecDeque<PictureKey>,
+    /// Small ones, which wait until no other does; the oldest first.
+    thumbnails: VecDeque<PictureKey>,
     running: usize,
     /// Instances read last, for their next frames, by study and SOP Instance UID.
     opened: VecDeque<([Arc<str>; 2], Arc<Opened>)>,
+}
+
+/// What is opened next.
+enum Next {
+    Picture(PictureKey),
+    Thumbnail(PictureKey),
+}
+
+impl Waiting {
+    /// Puts a picture before all others; what falls out comes back.
+    fn wish(&mut self, key: PictureKey) -> Option<PictureKey> {
+        self.keys.retain(|other| *other != key);
+        self.keys.push_back(key);
+        (self.keys.len() > PICTURES_WAITING_MAX).then(|| self.keys.pop_front()).flatten()
+    }
+
+    /// The same for a small one, behind all others.
+    fn wish_small(&mut self, key: PictureKey) -> Option<PictureKey> {
+        self.thumbnails.push_back(key);
+        (self.thumbnails.len() > THUMBNAILS_WAITING_MAX).then(|| self.thumbnails.pop_front()).flatten()
+    }
+
+    /// What is to be opened next; where nothing is, one less is running.
+    fn next(&mut self) -> Option<Next> {
+        let picture = self.keys.pop_back().map(Next::Picture);
+        let next = picture.or_else(|| self.thumbnails.pop_front().map(Next::Thumbnail));
+        self.running -= usize::from(next.is_none());
+        next
+    }
 }
 
 impl Worker {
@@ -119,7 +154,20 @@ impl Worker {
                 self.read(refused, move || Message::TextRead { ticket, outcome: files::read_text(&path) });
             }
             Wish::Follow => self.follow().await,
-            Wish::Picture(key) => self.picture(key).await,
+            Wish::Picture(key) => {
+                let dropped = locked(&self.pictures).wish(key);
+                if let Some(key) = dropped {
+                    let _ = self.messages.try_send(Message::PictureDropped(key));
+                }
+                self.open_pictures().await;
+            }
+            Wish::Thumbnail(key) => {
+                let dropped = locked(&self.pictures).wish_small(key);
+                if let Some(key) = dropped {
+                    let _ = self.messages.try_send(Message::Thumbnailed { key, outcome: Err(None) });
+                }
+                self.open_pictures().await;
+            }
             Wish::Measure { ticket, picture, shape, points } => {
                 let messages = self.messages.clone();
                 self.tasks.spawn(async move {
@@ -146,6 +194,7 @@ impl Worker {
                 let mut waiting = locked(&self.pictures);
                 waiting.opened.clear();
                 waiting.keys.clear();
+                waiting.thumbnails.clear();
             }
             Wish::Bell | Wish::LookAtTerminal { .. } | Wish::ShowWith(_) | Wish::Redraw | Wish::Quit => {}
         }
@@ -222,24 +271,14 @@ impl Worker {
         }
     }
 
-    async fn picture(&mut self, key: PictureKey) {
-        let dropped = {
+    /// Begins to open what waits, unless as many are opened already as may be at once.
+    async fn open_pictures(&mut self) {
+        {
             let mut waiting = locked(&self.pictures);
-            waiting.keys.retain(|other| *other != key);
-            waiting.keys.push_back(key);
-            let dropped = (waiting.keys.len() > PICTURES_WAITING_MAX).then(|| waiting.keys.pop_front()).flatten();
             if waiting.running >= PICTURES_AT_ONCE {
-                drop(waiting);
-                if let Some(key) = dropped {
-                    let _ = self.messages.try_send(Message::PictureDropped(key));
-                }
                 return;
             }
             waiting.running += 1;
-            dropped
-        };
-        if let Some(key) = dropped {
-            let _ = self.messages.try_send(Message::PictureDropped(key));
         }
         let Ok(mut client) = self.client.another().await else {
             locked(&self.pictures).running -= 1;
@@ -248,17 +287,19 @@ impl Worker {
         let (messages, pictures) = (self.messages.clone(), Arc::clone(&self.pictures));
         self.tasks.spawn(async move {
             loop {
-                let next = {
-                    let mut waiting = locked(&pictures);
-                    let next = waiting.keys.pop_back();
-                    if next.is_none() {
-                        waiting.running -= 1;
+                let next = locked(&pictures).next();
+                let message = match next {
+                    Some(Next::Picture(key)) => {
+                        let outcome = open(&mut client, &pictures, &key).await;
+                        Message::Pictured { key, outcome }
                     }
-                    next
+                    Some(Next::Thumbnail(key)) => {
+                        let outcome = open_small(&mut client, &pictures, &key).await.map_err(Some);
+                        Message::Thumbnailed { key, outcome }
+                    }
+                    None => return,
                 };
-                let Some(key) = next else { return };
-                let outcome = open(&mut client, &pictures, &key).await;
-                if messages.send(Message::Pictured { key, outcome }).await.is_err() {
+                if messages.send(message).await.is_err() {
                     return;
                 }
             }
@@ -345,6 +386,13 @@ async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> R
     let opened = open_file(client, kept, key).await?;
     let key = key.clone();
     contained(move || Picture::decode(&key, &opened)).await.map(Arc::new)
+}
+
+/// Opens one frame and makes it small.
+async fn open_small(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Thumbnail, String> {
+    let opened = open_file(client, kept, key).await?;
+    let key = key.clone();
+    contained(move || Picture::decode(&key, &opened)?.thumbnail()).await
 }
 
 /// Reads an instance, unless it was among the last ones.

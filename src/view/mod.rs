@@ -8,7 +8,7 @@
 //! [`pose`] says how an image is looked at, [`mapping`] where its points lie on the screen; [`scene`] makes the
 //! picture, which is drawn in an exact size where a terminal cannot scale (`Scene::flatten`); [`ink`] draws what lies
 //! above it, and [`marks`] what colleagues drew. [`letters`] and [`corner`] are the words around it, [`layout`] shares
-//! the screen among viewports, [`window`] and [`snap`] answer hand and keys, and [`attached`] says a pose to others.
+//! the screen among viewports, [`thumbnail`] tells images apart, [`window`] and [`snap`] answer hand and keys, and [`attached`] says a pose to others.
 //!
 //! Start with [`raster::Scene`]: it is what a viewport hands to whoever shows it.
 //!
@@ -31,6 +31,7 @@ pub mod scene;
 pub mod snap;
 pub mod space;
 pub mod stack;
+pub mod thumbnail;
 mod turn;
 pub mod volume;
 pub mod window;

@@ -16,7 +16,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use self::attendance::Attendance;
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
-use super::message::{Grown, Ticket};
+use super::message::{Grown, Thumbnailed, Ticket};
 use super::opinion::OpinionForm;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
@@ -518,6 +518,10 @@ impl Screen for CaseScreen {
 
     fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>, _context: &mut Context<'_>) {
         self.viewer.pictured(key, outcome);
+    }
+
+    fn thumbnailed(&mut self, key: &PictureKey, outcome: &Thumbnailed, _context: &mut Context<'_>) {
+        self.viewer.thumbnailed(key, outcome);
     }
 
     fn volume_grew(&mut self, ticket: Ticket, grown: &Grown, context: &mut Context<'_>) {

@@ -130,6 +130,7 @@ pub enum Action {
     PanDown,
     ResetView,
     Panel,
+    Thumbnails,
     Interpolate,
     Overlays,
     MarksHide,

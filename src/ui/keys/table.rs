@@ -190,6 +190,7 @@ const VIEWER: &[Binding] = &[
     bind(Chord::alt(KeyCode::Right), Action::PanRight, "look to the right"),
     bind(Chord::alt(KeyCode::Up), Action::PanUp, "look up"),
     bind(Chord::alt(KeyCode::Down), Action::PanDown, "look down"),
+    bind(Chord::key('P'), Action::Thumbnails, "hide or show small pictures of the series"),
     bind(Chord::key('I'), Action::Interpolate, "blend enlarged pixels, or not"),
     bind(Chord::key('O'), Action::Overlays, "hide or show overlay planes"),
     bind(Chord::plain(KeyCode::Backspace), Action::ResetView, "as the file wants it"),

@@ -145,6 +145,7 @@ impl Viewer {
                 Ok(picture) => self.pencil = Some(Pencil::new(tool, picture.key.clone(), picture.image_plane())),
                 Err(why) => context.say(why),
             },
+            Action::Thumbnails => self.turn_strip(context),
             Action::MarkNext => self.next_mark(context),
             Action::MarksHide => self.hidden.turn_all(),
             Action::MarksHideAuthor => match self.chosen_mark().map(|mark| mark.author.clone()) {

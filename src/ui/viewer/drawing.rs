@@ -39,7 +39,7 @@ const SCALE_BAR_UP_PX: u32 = 12;
 impl Viewer {
     /// Where the viewports stand, without their borders.
     pub(super) fn areas(&self, area: Rect) -> Vec<Option<Rect>> {
-        let Rect { x, y, width, height } = area;
+        let Rect { x, y, width, height } = self.beside_strip(area).1;
         let areas = self.layout.areas(CellArea { x, y, width, height }, self.active);
         areas
             .into_iter()
@@ -109,6 +109,7 @@ impl Viewer {
             scenes.push((inside, scene));
         }
         self.counted.drew(on_screen);
+        scenes.extend(self.strip_scenes(area, dots));
         scenes
     }
 
@@ -187,6 +188,7 @@ impl Viewer {
 
     /// Draws what stands around and on the pictures in characters, as [`Self::scenes`] found it.
     pub fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: Look) {
+        self.draw_strip(frame, area, look);
         let areas = self.areas(area);
         let is_alone = areas.iter().flatten().count() == 1;
         // The active one last, so that all of its border stands out.

@@ -3,7 +3,7 @@
 //! It keeps what is looked at and how, asks for the pictures it needs, and gives scenes for whoever shows them. It
 //! judges nothing: windows and values are `study`'s, places, marks and letters `view`'s.
 //!
-//! [`port`] is one viewport; [`stack`] what is scrolled in it, [`places`] where that lies, [`links`] what scrolls
+//! [`port`] is one viewport, [`strip`] the series beside them; [`stack`] what is scrolled in it, [`places`] where that lies, [`links`] what scrolls
 //! together, [`cuts`] reformats; [`pencil`] the mark that is drawn, [`marks`] those of the case; [`words`] what stands
 //! around a picture, [`displayed`] what an opinion may say it was based on. Of the viewer itself, [`acting`] has the
 //! keys, [`pointer`] the mouse, [`pointing`] what crosses viewports, [`drawing`] how it comes to the screen, and
@@ -22,6 +22,7 @@ mod pointer;
 mod pointing;
 mod port;
 mod stack;
+mod strip;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -40,11 +41,13 @@ use self::places::Places;
 use self::pointer::Held;
 use self::pointing::Crosshair;
 use self::port::{Port, RasterKey, Subject};
+use self::strip::Strip;
 use self::words::{Around, OnPicture};
 use super::graphics::Protocol;
-use super::message::{Grown, Ticket, Wish};
+use super::message::{Grown, Thumbnailed, Ticket, Wish};
 use super::picture::{KEPT_BYTES_MAX, PictureKey, Pictures};
 use super::screen::{Context, Pictured, Shows};
+use super::thumbnails::Thumbnails;
 use super::widget::field::Field;
 use crate::node::api::{Displayed, PencilDraft};
 use crate::study::measure::Measurement;
@@ -79,6 +82,8 @@ pub struct Viewer {
     before_active: usize,
     pictures: Pictures,
     rasters: Rasters<RasterKey>,
+    strip: Strip,
+    thumbnails: Thumbnails,
     /// Where it was drawn last.
     area: Rect,
     asked: HashSet<PictureKey>,
@@ -318,6 +323,7 @@ impl Viewer {
             }
         }
         self.want_cuts(context);
+        self.want_thumbnails(context);
     }
 
     /// Cuts anew what has more images now.
@@ -405,6 +411,10 @@ impl Viewer {
             // The next tick wishes for what is still missing.
             None => {}
         }
+    }
+
+    pub fn thumbnailed(&mut self, key: &PictureKey, outcome: &Thumbnailed) {
+        self.thumbnails.made(key, outcome);
     }
 
     pub fn volume_grew(&mut self, ticket: Ticket, grown: &Grown, context: &mut Context<'_>) {

@@ -41,6 +41,9 @@ enum Does {
 
 impl Viewer {
     pub fn pointer(&mut self, pointer: MouseEvent, area: Rect, context: &mut Context<'_>) {
+        if self.strip_pointer(pointer, area, context) {
+            return;
+        }
         let at = Position::new(pointer.column, pointer.row);
         let port = self.areas(area).iter().position(|area| area.is_some_and(|area| area.contains(at)));
         match (pointer.kind, port) {

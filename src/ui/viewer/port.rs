@@ -10,7 +10,6 @@ use crate::ui::picture::{Picture, PictureKey};
 use crate::view::mapping::{ImagePlane, Size};
 use crate::view::mpr::Reformat;
 use crate::view::pose::Pose;
-use crate::view::scene::shuttered;
 
 /// Most frames that cine skips at once after a pause.
 const CINE_SKIP_MAX: f64 = 8.0;
@@ -101,13 +100,7 @@ impl Subject {
     /// The picture through a window, with what its maker covered.
     pub fn windowed(&self, window: Window) -> Result<Windowed, WindowError> {
         match self {
-            Self::Frame(picture) => {
-                let windowed = picture.frame.display(window)?;
-                Ok(match &picture.shutter {
-                    Some((mask, grey)) => shuttered(windowed, mask, *grey),
-                    None => windowed,
-                })
-            }
+            Self::Frame(picture) => picture.windowed(window),
             Self::Reformat { reformat, like, .. } => reformat.picture(&like.frame, window),
         }
     }

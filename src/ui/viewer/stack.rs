@@ -86,12 +86,12 @@ impl Stack {
         if self.is_index() { what.to_owned() } else { format!("{} {what}", shown(&self.role)) }
     }
 
-    fn is_index(&self) -> bool {
+    pub fn is_index(&self) -> bool {
         self.role == "index"
     }
 
     /// Series number, modality and description.
-    fn title(&self) -> String {
+    pub fn title(&self) -> String {
         let number = self.number.map_or_else(String::new, |number| format!("{number} "));
         format!("{number}{} {}", self.modality, self.description).trim().to_owned()
     }

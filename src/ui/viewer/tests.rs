@@ -186,6 +186,11 @@ impl Case {
                 let outcome = Picture::decode(&key, &self.opened(&key.sop_instance_uid)).map(Arc::new);
                 Message::Pictured { key, outcome }
             }
+            Wish::Thumbnail(key) => {
+                let picture = Picture::decode(&key, &self.opened(&key.sop_instance_uid));
+                let outcome = picture.and_then(|picture| picture.thumbnail()).map_err(Some);
+                Message::Thumbnailed { key, outcome }
+            }
             Wish::Measure { ticket, picture, shape, points } => {
                 let outcome = measure_in(&picture.opened.image, picture.key.frame, shape, &points);
                 Message::Measured { ticket, outcome: outcome.map_err(|error| error.to_string()) }
@@ -207,6 +212,12 @@ impl Case {
             _ => return,
         };
         self.app.message(message);
+    }
+
+    /// A moment passes.
+    fn passes(&mut self) {
+        self.app.pass(300);
+        self.serve();
     }
 
     fn scenes(&mut self) -> Vec<(Rect, Scene)> {
@@ -646,4 +657,66 @@ fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
     assert!(case.shows("image 1/3"), "n goes to key images too");
     case.keys("m");
     assert_eq!(case.count("key image of"), 0, "hidden with the marks");
+}
+
+#[test]
+fn small_pictures_of_the_series_stand_where_there_is_room_and_a_click_shows_one() {
+    let mut case = Case::with(&[THICK, PRIOR, THIN], Vec::new(), (200, 60));
+    case.passes();
+    assert!(case.shows("prior 2 7") && case.shows("prior 1 3"));
+    let scenes = case.scenes();
+    assert_eq!(scenes.len(), 4, "the viewport and three small pictures");
+    let entry = scenes[2].0;
+    case.mouse(MouseEventKind::Down(MouseButton::Left), entry.x + 3, entry.y + 3);
+    case.mouse(MouseEventKind::Up(MouseButton::Left), entry.x + 3, entry.y + 3);
+    assert!(case.shows("prior 1 image 1/3"));
+    case.mouse(MouseEventKind::ScrollDown, entry.x + 3, entry.y + 3);
+    assert!(case.shows("prior 2 image 1/7"), "the wheel goes from series to series");
+    case.keys("P");
+    assert_eq!(case.scenes().len(), 1, "P takes them away");
+    case.keys("P");
+    assert_eq!(case.scenes().len(), 4);
+    // Two rows of two leave the strip no room that the pictures would not miss; who asked for it keeps it.
+    case.keys("g");
+    assert!(case.scenes().len() > 4);
+
+    let mut narrow = Case::with(&[THICK, PRIOR], Vec::new(), (80, 24));
+    narrow.passes();
+    assert_eq!(narrow.scenes().len(), 1);
+    narrow.keys("P");
+    assert_eq!(narrow.scenes().len(), 3, "asked for, it stands beside a narrow picture too");
+}
+
+#[test]
+fn a_series_of_which_nothing_is_here_says_so_and_has_its_picture_once_it_comes() {
+    let mut case = Case::with(&[THICK, PRIOR], Vec::new(), (80, 24));
+    let (mut away, view) = (case.detail("s-1"), Box::new(case.view()));
+    away.series_list[0].images.iter_mut().for_each(|image| image.here = false);
+    let whole = case.detail("s-0");
+    let arriving = move |away: StudyDetail, have| {
+        let (view, whole) = (view.clone(), whole.clone());
+        move |request: &Request| match request {
+            Request::CaseShow { .. } => {
+                let mut view = view.clone();
+                view.studies[1].chunks_have = have;
+                Some(Ok(Reply::Case(view)))
+            }
+            Request::StudyShow { study, .. } if study == "s-0" => Some(Ok(Reply::Study(whole.clone()))),
+            Request::StudyShow { .. } => Some(Ok(Reply::Study(away.clone()))),
+            _ => None,
+        }
+    };
+    case.app.script(arriving(away.clone(), 1));
+    case.app.pass(6_000);
+    case.serve();
+    case.keys("P");
+    assert!(case.shows("prior 1 0/3") && case.shows("not here yet"));
+    away.series_list[0].images[2].here = true;
+    case.app.script(arriving(away, 2));
+    case.app.pass(6_000);
+    case.serve();
+    case.passes();
+    assert!(case.shows("prior 1 1/3"));
+    assert_eq!(case.count("not here yet"), 0);
+    assert_eq!(case.scenes().len(), 3, "the image that came stands for its series");
 }

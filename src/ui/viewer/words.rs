@@ -205,7 +205,7 @@ fn fitting<'a>(texts: impl IntoIterator<Item = &'a String>, room: usize) -> Stri
 }
 
 /// As much of a name as fits.
-fn shortened(name: &str, room: usize) -> String {
+pub fn shortened(name: &str, room: usize) -> String {
     if name.width() <= room {
         return name.to_owned();
     }
