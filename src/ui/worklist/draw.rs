@@ -4,12 +4,12 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table, Wrap};
+use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
 use super::Worklist;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{CaseSummary, CaseView};
+use crate::node::api::CaseSummary;
 use crate::ui::look::Look;
 
 /// Cells of the bar that shows how much of a case has arrived.
@@ -68,13 +68,15 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
         frame.render_widget(Paragraph::new(Line::styled(" no case matches; Esc shows all", look.dim())), body);
     }
     let block = Block::new().borders(Borders::TOP).border_style(look.dim());
-    let inside = block.inner(glance);
     frame.render_widget(block, glance);
-    if let Some(preview) =
-        list.preview.as_deref().filter(|preview| list.chosen_case().is_some_and(|case| case.id == preview.id))
-    {
-        frame.render_widget(Paragraph::new(at_a_glance(preview, look)).wrap(Wrap { trim: false }), inside);
+    if let Some(case) = list.chosen_case() {
+        list.preview.draw(frame, glance_inside(glance), &case.id, look);
     }
+}
+
+/// The glance at the chosen case, below its line.
+pub(super) fn glance_inside(glance: Rect) -> Rect {
+    Block::new().borders(Borders::TOP).inner(glance)
 }
 
 /// The columns: on a narrow screen the colleague stands only in the glance below the list.
@@ -181,57 +183,6 @@ pub(in crate::ui) fn arrived(have: u64, total: u64) -> String {
     let percent = have.saturating_mul(100) / total;
     let bar: String = (0..BAR_CELLS).map(|cell| if cell < cells { '█' } else { '░' }).collect();
     format!("{bar} {percent:>3}%")
-}
-
-fn at_a_glance(case: &CaseView, look: Look) -> Vec<Line<'static>> {
-    let mut lines = Vec::new();
-    if let Some(patient) = &case.patient {
-        lines.push(Line::from(vec![
-            Span::styled("real patient, seen by you only: ", look.dim()),
-            Span::styled(
-                format!(
-                    "{}, born {}, {}",
-                    shown(&patient.name),
-                    shown(&patient.birth_date),
-                    shown(&patient.study_date)
-                ),
-                look.heading(),
-            ),
-        ]));
-    }
-    lines.push(Line::styled(shown(&case.question).into_owned(), look.heading()));
-    for study in &case.studies {
-        let gone = if study.withdrawn { ", withdrawn" } else { "" };
-        lines.push(Line::raw(format!(
-            "{}: {} {}, {} images{gone}",
-            study.role,
-            shown(&study.modality),
-            shown(&study.description),
-            study.instances
-        )));
-    }
-    let mut members = vec![Span::styled("members: ", look.dim())];
-    for (number, member) in case.members.iter().filter(|member| !member.me).enumerate() {
-        if number > 0 {
-            members.push(Span::raw(", "));
-        }
-        members.push(Span::raw(format!("{} ({}) ", shown(&member.name), member.role)));
-        members.push(Span::styled(member.delivery.clone(), look.delivery(&member.delivery)));
-    }
-    lines.push(Line::from(members));
-    for opinion in &case.opinions {
-        lines.push(Line::from(vec![
-            Span::styled(format!("{} ({}): ", shown(&opinion.author), opinion.agreement), look.good()),
-            Span::raw(shown(&opinion.impression).into_owned()),
-        ]));
-    }
-    if let Some(message) = case.messages.last() {
-        lines.push(Line::from(vec![
-            Span::styled(format!("{}: ", shown(&message.author)), look.dim()),
-            Span::raw(shown(&message.text).into_owned()),
-        ]));
-    }
-    lines
 }
 
 /// What to do while there is no case.

@@ -1,8 +1,10 @@
 //! The worklist: every case, the urgent first, and the chosen one at a glance.
 
 mod draw;
+mod preview;
 
 pub(super) use draw::arrived;
+use preview::Preview;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
@@ -14,8 +16,9 @@ use super::import::Import;
 use super::keys::{Action, Chord, Place};
 use super::log::Log;
 use super::look::Look;
-use super::message::Ticket;
+use super::message::{Thumbnailed, Ticket};
 use super::new_case::NewCase;
+use super::picture::PictureKey;
 use super::recovery::Recovery;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::settings::Settings;
@@ -24,7 +27,8 @@ use super::widget::field::Field;
 use super::widget::list::Chosen;
 use super::widget::popup::Question;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{CaseSummary, CaseView, Reply, Request};
+use crate::node::api::{CaseSummary, Reply, Request};
+use crate::view::raster::Scene;
 
 /// How often the list is read again while images arrive, in milliseconds.
 const ARRIVING_MS: u64 = 1_000;
@@ -73,8 +77,7 @@ pub struct Worklist {
     order: Order,
     filter: Field,
     filtering: bool,
-    /// The chosen case whole, once the node has answered.
-    preview: Option<Box<CaseView>>,
+    preview: Preview,
     /// Whether the recovery code is on paper; `None` until the node has answered.
     recovery_confirmed: Option<bool>,
     /// The code was offered by itself once: not again before the app is locked.
@@ -82,7 +85,6 @@ pub struct Worklist {
     asking_status: Option<Ticket>,
     listing: Option<Ticket>,
     counting: Option<Ticket>,
-    previewing: Option<Ticket>,
     writing: Option<Ticket>,
     /// The case the open question is about, even if the list moves.
     purging: Option<String>,
@@ -101,13 +103,12 @@ impl Default for Worklist {
             order: Order::default(),
             filter: Field::new("", "part of a name, question or colleague"),
             filtering: false,
-            preview: None,
+            preview: Preview::default(),
             recovery_confirmed: None,
             recovery_offered: false,
             asking_status: None,
             listing: None,
             counting: None,
-            previewing: None,
             writing: None,
             purging: None,
             stale: false,
@@ -164,14 +165,8 @@ impl Worklist {
     }
 
     fn look_at_chosen(&mut self, context: &mut Context<'_>) {
-        let Some(id) = self.chosen_case().filter(|case| case.status != "damaged").map(|case| case.id.clone()) else {
-            self.preview = None;
-            return;
-        };
-        if self.preview.as_ref().is_none_or(|preview| preview.id != id) {
-            self.preview = None;
-        }
-        self.previewing = Some(context.ask(Request::CaseShow { case: id }));
+        let id = self.chosen_case().filter(|case| case.status != "damaged").map(|case| case.id.clone());
+        self.preview.look_at(id.as_deref(), context);
     }
 
     fn open(&self, context: &mut Context<'_>) {
@@ -338,6 +333,9 @@ impl Screen for Worklist {
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        if self.preview.answered(ticket, outcome, context) {
+            return;
+        }
         let ticket = Some(ticket);
         if self.listing == ticket {
             self.listing = None;
@@ -369,11 +367,6 @@ impl Screen for Worklist {
             if let Ok(Reply::Cards { cards }) = outcome.as_deref() {
                 self.has_colleague = Some(cards.iter().any(|card| card.trust != "me"));
             }
-        } else if self.previewing == ticket {
-            self.previewing = None;
-            if let Ok(Reply::Case(view)) = outcome.as_deref() {
-                self.preview = Some(view.clone());
-            }
         } else if self.writing == ticket {
             self.writing = None;
             if let Err(failure) = outcome {
@@ -381,6 +374,16 @@ impl Screen for Worklist {
             }
             self.list(context);
         }
+    }
+
+    fn thumbnailed(&mut self, key: &PictureKey, outcome: &Thumbnailed, _context: &mut Context<'_>) {
+        self.preview.thumbnailed(key, outcome);
+    }
+
+    fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
+        let [_, _, glance] = self.parts(area);
+        let scene = self.chosen_case().and_then(|case| self.preview.scene(draw::glance_inside(glance), &case.id, dots));
+        scene.into_iter().collect()
     }
 
     /// What is about a case changes its line, and a colleague who connects may be new. What strangers do reads nothing.
