@@ -2,7 +2,7 @@
 
 use super::harness::{Harness, SIZES, case, summary};
 use super::*;
-use crate::node::api::{CaseSummary, Failure, FailureCode, Status};
+use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, PlanPatient, Status};
 
 /// An app at the worklist of an open home with these cases.
 fn at_worklist(size: (u16, u16), cases: Vec<CaseSummary>) -> Harness {
@@ -114,7 +114,7 @@ fn the_worklist_shows_what_matters_at_both_sizes() {
         };
         let mut app = at_worklist((columns, rows), vec![urgent, summary("c-2", "blue heron", "Cyst?")]);
         let screen = app.screen();
-        for text in ["STAT", "amber falcon", "segment 7", "NOT SENT", "1 new", "30%", "blue heron", "1h30", "open"] {
+        for text in ["STAT", "amber falcon", "lesion in segment", "NOT SENT", "1 new", "30%", "blue heron", "1h30", "open"] {
             assert!(screen.contains(text), "{text} at {columns}x{rows}:\n{screen}");
         }
         app.keys("/heron");
@@ -174,6 +174,26 @@ fn a_case_opens_and_shows_words_of_colleagues_without_what_a_terminal_obeys() {
         app.key(KeyCode::Tab).key(KeyCode::Tab);
         assert!(app.shows("an older CT?") && !app.shows("\u{1b}"), "{}", app.screen());
     }
+}
+
+#[test]
+fn the_real_patient_stands_at_her_sender_as_people_write_her() {
+    let patient = PlanPatient {
+        name: "Farnsbarns^Quintessa".into(),
+        patient_id: "4711".into(),
+        birth_date: "19390718".into(),
+        study_date: "20310217".into(),
+        ..PlanPatient::default()
+    };
+    let summary = CaseSummary { patient: Some(patient.name.clone()), ..summary("c-1", "amber falcon", "Cyst?") };
+    let mut app = at_worklist((200, 60), vec![summary]);
+    let case = Box::new(CaseView { patient: Some(patient), ..case("c-1", "amber falcon") });
+    app.answer(Ok(Reply::Case(case.clone())));
+    assert!(app.shows("amber falcon (Farnsbarns, Quintes…"));
+    assert!(app.shows("Farnsbarns, Quintessa (4711), born 1939-07-18  examined 2031-02-17"), "{}", app.screen());
+    app.enter().answer(Ok(Reply::Case(case)));
+    assert!(app.shows("amber falcon  Farnsbarns, Quintessa"));
+    assert!(app.shows("examined 2031-02-17"), "{}", app.screen());
 }
 
 #[test]

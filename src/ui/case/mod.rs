@@ -18,6 +18,7 @@ use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::{Grown, Thumbnailed, Ticket};
 use super::opinion::OpinionForm;
+use super::patient::name;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use super::viewer::{CaseMark, Draft, KEY_IMAGE, Stack, Viewer};
@@ -338,7 +339,7 @@ impl Screen for CaseScreen {
 
     fn title(&self) -> String {
         match self.view.as_deref() {
-            Some(CaseView { patient: Some(patient), .. }) => format!("{}  {}", self.spoken, patient.name),
+            Some(CaseView { patient: Some(patient), .. }) => format!("{}  {}", self.spoken, name(&patient.name)),
             _ => self.spoken.clone(),
         }
     }

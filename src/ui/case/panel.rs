@@ -9,6 +9,7 @@ use super::{CaseScreen, TABS, Tab};
 use crate::encoding::text::{shown, shown_lines};
 use crate::node::api::{CaseView, OpinionView};
 use crate::ui::look::Look;
+use crate::ui::patient;
 use crate::view::marks::value_text;
 
 pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, area: Rect, look: Look) {
@@ -84,13 +85,8 @@ fn question(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     }
     if let Some(patient) = &case.patient {
         heading(&mut lines, "Real patient, seen by you only", look);
-        lines.push(Line::raw(format!("{}, born {}", shown(&patient.name), shown(&patient.birth_date))));
-        lines.push(Line::raw(format!(
-            "{} of {}, accession {}",
-            shown(&patient.study_description),
-            shown(&patient.study_date),
-            shown(&patient.accession)
-        )));
+        lines.push(Line::raw(patient::who(patient)));
+        lines.push(Line::raw(patient::examination(patient)));
     }
     heading(&mut lines, "Question", look);
     text(&mut lines, &case.question);

@@ -16,7 +16,7 @@ use super::super::keys::Action;
 use super::super::look::Look;
 use super::super::picture::PictureKey;
 use super::super::screen::{Context, Dots};
-use super::words::shortened;
+use super::super::widget::text::shortened;
 use super::{CaseMark, Stack, Viewer};
 use crate::encoding::text::shown;
 use crate::view::raster::Scene;

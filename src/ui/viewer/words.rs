@@ -5,11 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::super::graphics::{Protocol, limits};
 use super::super::look::Look;
 use super::super::screen::Dots;
+use super::super::widget::text::shortened;
 use super::Stack;
 use super::port::{Port, Subject};
 use crate::encoding::text::shown;
@@ -180,9 +181,6 @@ impl Around {
     }
 }
 
-/// Less of a name tells nothing.
-const NAME_WIDTH_MIN: usize = 6;
-
 /// Between two texts in a line.
 const GAP: &str = "  ";
 
@@ -202,24 +200,6 @@ fn fitting<'a>(texts: impl IntoIterator<Item = &'a String>, room: usize) -> Stri
         line = line + gap + text;
     }
     line
-}
-
-/// As much of a name as fits.
-pub fn shortened(name: &str, room: usize) -> String {
-    if name.width() <= room {
-        return name.to_owned();
-    }
-    if room < NAME_WIDTH_MIN {
-        return String::new();
-    }
-    let mut short = String::new();
-    for character in name.chars() {
-        if short.width() + character.width().unwrap_or(0) + 1 > room {
-            break;
-        }
-        short.push(character);
-    }
-    short + "…"
 }
 
 fn draw_right(frame: &mut Frame<'_>, area: Rect, line: Line<'_>) {

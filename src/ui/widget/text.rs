@@ -1,6 +1,10 @@
-//! Text over several lines that keep their indent, so that a list stays a list where it is narrow.
+//! Text that is longer than its line: over several that keep their indent, so that a list stays a list where it is
+//! narrow, or shortened with a sign that there is more.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Less of a text tells nothing.
+const SHORT_WIDTH_MIN: usize = 6;
 
 /// Breaks a text between words; the first line gets `first` before it, the others as many blanks.
 pub fn hanging(first: &str, text: &str, width: u16) -> Vec<String> {
@@ -21,9 +25,35 @@ pub fn hanging(first: &str, text: &str, width: u16) -> Vec<String> {
     lines.iter().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { first } else { &blank })).collect()
 }
 
+/// As much of a text as fits into so many columns.
+pub fn shortened(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_owned();
+    }
+    if room < SHORT_WIDTH_MIN {
+        return String::new();
+    }
+    let mut short = String::new();
+    for character in text.chars() {
+        if short.width() + character.width().unwrap_or(0) + 1 > room {
+            break;
+        }
+        short.push(character);
+    }
+    short + "…"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_says_so_and_too_little_of_one_is_left_away() {
+        assert_eq!(shortened("amber falcon", 12), "amber falcon");
+        assert_eq!(shortened("amber falcon", 11), "amber falc…");
+        assert_eq!(shortened("山田太郎先生", 8), "山田太…");
+        assert_eq!(shortened("amber falcon", 5), "");
+    }
 
     #[test]
     fn later_lines_stand_under_the_first_and_no_word_is_lost() {

@@ -1,7 +1,7 @@
 //! The worklist on the screen.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
@@ -11,9 +11,17 @@ use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
 use crate::node::api::CaseSummary;
 use crate::ui::look::Look;
+use crate::ui::patient;
+use crate::ui::widget::text::shortened;
 
 /// Cells of the bar that shows how much of a case has arrived.
 const BAR_CELLS: u64 = 8;
+
+/// Cells between two columns.
+const GAP: u16 = 1;
+
+/// Which column is the case; question and colleague follow.
+const CASE_COLUMN: usize = 2;
 
 /// Narrowest screen with every column and room for the question, in cells.
 const WIDE_MIN: u16 = 150;
@@ -55,15 +63,16 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
     let height = usize::from(body.height);
     let first = list.chosen.first_seen(height);
     let wide = area.width >= WIDE_MIN;
+    let (widths, titles): (Vec<Constraint>, Vec<&str>) = columns(wide).into_iter().unzip();
+    let rooms = Layout::horizontal(widths.clone()).spacing(GAP).split(body);
     let rows = seen.iter().enumerate().skip(first).take(height).map(|(number, case)| {
         let style = if number == list.chosen.at { look.chosen() } else { look.plain() };
-        row(case, list.now, wide, look).style(style)
+        row(case, list.now, wide, &rooms, look).style(style)
     });
-    let (widths, titles): (Vec<Constraint>, Vec<&str>) = columns(wide).into_iter().unzip();
     let title = Row::new(titles).style(look.dim());
     let head_line = Rect { y: head.y + 1.min(head.height), height: head.height.saturating_sub(1), ..head };
-    frame.render_widget(Table::new([title], widths.clone()), head_line);
-    frame.render_widget(Table::new(rows, widths), body);
+    frame.render_widget(Table::new([title], widths.clone()).column_spacing(GAP), head_line);
+    frame.render_widget(Table::new(rows, widths).column_spacing(GAP), body);
     if seen.is_empty() {
         frame.render_widget(Paragraph::new(Line::styled(" no case matches; Esc shows all", look.dim())), body);
     }
@@ -98,25 +107,29 @@ fn columns(wide: bool) -> Vec<(Constraint, &'static str)> {
     .collect()
 }
 
-fn row(case: &CaseSummary, now: Option<Timestamp>, wide: bool, look: Look) -> Row<'static> {
+fn row(case: &CaseSummary, now: Option<Timestamp>, wide: bool, rooms: &[Rect], look: Look) -> Row<'static> {
+    let fitted = |text: &str, column: usize| {
+        let room = rooms.get(column).map_or(0, |room| room.width);
+        Cell::new(shortened(&shown(text), usize::from(room)))
+    };
     let urgency = match case.urgency.as_str() {
         "stat" | "urgent" if case.status == "open" => case.urgency.to_uppercase(),
         _ => String::new(),
     };
     let name = match &case.patient {
-        Some(patient) => format!("{} ({})", shown(&case.spoken), shown(patient)),
+        Some(name) => format!("{} ({})", shown(&case.spoken), patient::name(name)),
         None => shown(&case.spoken).into_owned(),
     };
     let (state, style) = state(case, look);
     let unread = if case.unread > 0 { format!("{} new", case.unread) } else { String::new() };
     let images = if wide { arrived(case.chunks_have, case.chunks_total) } else { share(case) };
-    let with = wide.then(|| Cell::new(shown(&case.people.join(", ")).into_owned()));
+    let with = wide.then(|| fitted(&case.people.join(", "), CASE_COLUMN + 2));
     Row::new(
         [
             Some(Cell::new(Span::styled(urgency, look.urgency(&case.urgency)))),
             Some(due(case.due.as_deref(), now, look)),
-            Some(Cell::new(name)),
-            Some(Cell::new(shown(&case.question).into_owned())),
+            Some(fitted(&name, CASE_COLUMN)),
+            Some(fitted(&case.question, CASE_COLUMN + 1)),
             with,
             Some(Cell::new(Span::styled(unread, look.warn()))),
             Some(Cell::new(images)),

@@ -13,6 +13,7 @@ use crate::encoding::text::shown;
 use crate::node::api::{CaseStudyView, CaseView, InstanceView, Reply, Request, StudyDetail};
 use crate::ui::look::Look;
 use crate::ui::message::{Thumbnailed, Ticket};
+use crate::ui::patient;
 use crate::ui::picture::PictureKey;
 use crate::ui::screen::{Context, Dots, Outcome};
 use crate::ui::thumbnails::Thumbnails;
@@ -146,15 +147,8 @@ fn at_a_glance(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     if let Some(patient) = &case.patient {
         lines.push(Line::from(vec![
             Span::styled("real patient, seen by you only: ", look.dim()),
-            Span::styled(
-                format!(
-                    "{}, born {}, {}",
-                    shown(&patient.name),
-                    shown(&patient.birth_date),
-                    shown(&patient.study_date)
-                ),
-                look.heading(),
-            ),
+            Span::styled(patient::who(patient), look.heading()),
+            Span::raw(format!("  {}", patient::examination(patient))),
         ]));
     }
     lines.push(Line::styled(shown(&case.question).into_owned(), look.heading()));
