@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dicom_dictionary_std::tags;
-use overread::node::api::{CaseNew, ImportRequest, PixelValues, Request};
+use overread::node::api::{CaseNew, Failure, ImportRequest, PixelValues, Reply, Request};
 use overread::study::part10;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -267,4 +267,38 @@ fn difference(truth: &Truth, image: &Value) -> Option<String> {
         && (maximum - truth.maximum).abs() <= 1.0
         && (mean - truth.mean).abs() <= 0.05;
     (!truth.is_lossy || !is_close).then(|| format!("{minimum} to {maximum}, mean {mean}, with other values"))
+}
+
+/// Weight and dose as the header of the sample has them, here reckoned by hand; 4521 s from injection to series.
+#[tokio::test(flavor = "multi_thread")]
+async fn uptake_values_of_a_pet_image_are_given_with_their_basis_and_of_others_refused() {
+    let pet = Path::new(SAMPLES).join("private/pet-private-creators-no-preamble.dcm");
+    if !pet.exists() {
+        eprintln!("SKIPPED: no samples at {SAMPLES}: nothing was checked");
+        return;
+    }
+    let sender = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let values = async |study: &str, values: PixelValues| {
+        let detail = sender.json(Request::StudyShow { study: study.into(), identity: false }).await;
+        let image = detail["series_list"][0]["images"][0]["sop_instance_uid"].as_str().unwrap();
+        let (study, sop_instance_uid) = (study.to_owned(), image.to_owned());
+        sender.ask(Request::StudyImage { study, sop_instance_uid, frame: 1, values, window: None }).await
+    };
+    let of = |reply: Result<Reply, Failure>| match reply {
+        Ok(Reply::Image(image)) => image,
+        other => panic!("no image: {other:?}"),
+    };
+    let study = sender.import(pet).await;
+    let activity = of(values(&study, PixelValues::Modality).await);
+    let uptake = of(values(&study, PixelValues::Suv).await);
+    assert_eq!((activity.unit.as_str(), uptake.unit.as_str()), ("Bq/ml", "g/ml{SUVbw}"));
+    let factor = 9.293 * 1000.0 / (90_100_000.0 * 2f64.powf(-4521.0 / 6_586.199_707));
+    let highest = activity.values.iter().copied().fold(0.0, f64::max);
+    let highest_uptake = uptake.values.iter().copied().fold(0.0, f64::max);
+    assert!(highest > 0.0 && (highest_uptake / (highest * factor) - 1.0).abs() < 1e-6, "{highest_uptake}");
+    assert!(uptake.basis.is_some_and(|basis| basis.contains("9.293 kg") && basis.contains("4521 s")));
+    assert_eq!((uptake.windows.len(), uptake.windows[0].width), (1, Some(29939.9)));
+    let study = sender.import(Path::new(SAMPLES).join("ct-series/liver-3-slices")).await;
+    let refused = values(&study, PixelValues::Suv).await.expect_err("a CT has no uptake");
+    assert_eq!(refused.what, "This is not a PET image.");
 }

@@ -155,7 +155,17 @@ mod tests {
     use super::*;
 
     fn image(rows: u32, columns: u32, samples: u32, values: Vec<f64>, integer: bool) -> ImageView {
-        ImageView { rows, columns, samples, values, unit: "HU".into(), integer, photometric: "MONOCHROME2".into() }
+        ImageView {
+            rows,
+            columns,
+            samples,
+            values,
+            unit: "HU".into(),
+            basis: None,
+            integer,
+            photometric: "MONOCHROME2".into(),
+            windows: Vec::new(),
+        }
     }
 
     /// A reader of NPY 1.0 that shares nothing with the writer.

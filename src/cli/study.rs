@@ -89,12 +89,13 @@ Examples:
   overread study image s-k3vq 1.2.840.99.7.1#12 --values modality -o hu.npy
   overread study image s-k3vq 1.2.840.99.7.1 --values display --window 400/40 -o slice.png
 
-Frames count from 1. Rows x columns; modality values are in the unit of the modality (HU in CT).")]
+Frames count from 1. Rows x columns; modality values are in the unit of the modality (HU in CT). An SUV is given
+where the header allows one; otherwise what stands in its way is named.")]
     Image {
         study: String,
         #[arg(value_name = "SOP_UID[#FRAME]", value_parser = read::image_name)]
         image: ImageName,
-        /// As stored, after the modality transformation, or as displayed
+        /// As stored, after the modality transformation, as standardised uptake values of PET, or as displayed
         #[arg(long, value_enum, default_value = "stored")]
         values: Values,
         /// WIDTH/LEVEL, a preset's name, file:N for the file's own, or auto for all values
@@ -110,6 +111,7 @@ Frames count from 1. Rows x columns; modality values are in the unit of the moda
 enum Values {
     Stored,
     Modality,
+    Suv,
     Display,
 }
 
@@ -132,6 +134,7 @@ impl Study {
                 let values = match values {
                     Values::Stored => PixelValues::Stored,
                     Values::Modality => PixelValues::Modality,
+                    Values::Suv => PixelValues::Suv,
                     Values::Display => PixelValues::Display,
                 };
                 let request = Request::StudyImage { study, sop_instance_uid, frame, values, window };
@@ -139,7 +142,8 @@ impl Study {
                 picture::write(&output, format, &image, values)?;
                 let document = json!({
                     "format": 1, "file": output, "rows": image.rows, "columns": image.columns,
-                    "samples": image.samples, "unit": image.unit, "photometric": image.photometric,
+                    "samples": image.samples, "unit": image.unit, "basis": image.basis,
+                    "photometric": image.photometric, "windows": image.windows,
                 });
                 let text = super::render::text(&Reply::Image(image), session.output.width());
                 session.output.result(document, &text);

@@ -1,13 +1,13 @@
 //! Pictures for the node: values of marks, and frames for `study image`.
 
-use super::api::{Failure, FailureCode, ImageView, PixelValues, Reply};
+use super::api::{Failure, FailureCode, ImageView, PixelValues, Reply, WindowView};
 use super::core::Node;
 use crate::case::content::{Measured, Point, Shape};
 use crate::study::measure::{MeasureError, measure as measured};
-use crate::study::pixels::{Image, PixelError, Window};
+use crate::study::pixels::{Choice, Image, NoSuv, PixelError, Window};
 
 impl Node {
-    /// One frame's stored, modality or display values.
+    /// One frame's stored, modality, uptake or display values.
     pub fn study_image(
         &mut self,
         typed: &str,
@@ -23,26 +23,36 @@ impl Node {
                 .hint("Write WIDTH/LEVEL like 400/40, a preset like lung, or file:1.")
         })?;
         let frame = Image::read(&file).and_then(|image| image.frame(frame)).map_err(pixel_failure)?;
-        let (rows, columns, samples) = (frame.rows(), frame.columns(), frame.samples());
-        let photometric = frame.photometric().to_string();
+        let view = ImageView {
+            rows: frame.rows(),
+            columns: frame.columns(),
+            samples: frame.samples(),
+            values: Vec::new(),
+            unit: "1".into(),
+            basis: None,
+            integer: false,
+            photometric: frame.photometric().to_string(),
+            windows: frame.choices().iter().map(window_view).collect(),
+        };
         let view = match values {
             PixelValues::Stored => {
                 let (kind, bytes) = frame.stored_array();
-                let values = numbers(kind, &bytes);
-                ImageView {
-                    rows,
-                    columns,
-                    samples,
-                    values,
-                    unit: "1".into(),
-                    integer: !kind.contains('f'),
-                    photometric,
-                }
+                ImageView { values: numbers(kind, &bytes), integer: !kind.contains('f'), ..view }
             }
             PixelValues::Modality => {
-                let values = frame.modality();
-                let unit = frame.unit().ucum().to_owned();
-                ImageView { rows, columns, samples, values, unit, integer: false, photometric }
+                ImageView { values: frame.modality(), unit: frame.unit().ucum().to_owned(), ..view }
+            }
+            PixelValues::Suv => {
+                let suv = frame.suv().map_err(|why| {
+                    let what = match why {
+                        NoSuv::NotPet => "This is not a PET image.".to_owned(),
+                        why => format!("There is {why}."),
+                    };
+                    Failure::new(FailureCode::Failed, what)
+                        .hint("--values modality gives the values in the file's own unit.")
+                })?;
+                let values = frame.modality().into_iter().map(|value| suv.of(value)).collect();
+                ImageView { values, unit: suv.unit.into(), basis: Some(suv.basis.clone()), ..view }
             }
             PixelValues::Display => {
                 let picture = frame.display(window).map_err(|error| {
@@ -50,18 +60,19 @@ impl Node {
                 })?;
                 let values = picture.bytes.iter().map(|byte| f64::from(*byte)).collect();
                 let photometric = if picture.samples == 3 { "RGB" } else { "MONOCHROME2" }.to_owned();
-                ImageView {
-                    rows,
-                    columns,
-                    samples: picture.samples,
-                    values,
-                    unit: "1".into(),
-                    integer: true,
-                    photometric,
-                }
+                ImageView { samples: picture.samples, values, integer: true, photometric, ..view }
             }
         };
         Ok(Reply::Image(view))
+    }
+}
+
+fn window_view(choice: &Choice) -> WindowView {
+    WindowView {
+        number: choice.number,
+        name: choice.name.clone(),
+        width: choice.width_level.map(|(width, _)| width),
+        level: choice.width_level.map(|(_, level)| level),
     }
 }
 

@@ -155,5 +155,17 @@ pub(super) fn exported(instances: usize, size: u64, directory: &str) -> String {
 }
 
 pub(super) fn image(image: &ImageView) -> String {
-    format!("{} rows x {} columns, {}\n", image.rows, image.columns, shown(&image.unit))
+    let mut text = format!("{} rows x {} columns, {}\n", image.rows, image.columns, shown(&image.unit));
+    if let Some(basis) = &image.basis {
+        text += &format!("{}\n", shown(basis));
+    }
+    for window in &image.windows {
+        let name = window.name.as_deref().map_or_else(String::new, |name| format!(" {}", shown(name)));
+        let values = match (window.width, window.level) {
+            (Some(width), Some(level)) => format!("{width}/{level}"),
+            _ => "table".to_owned(),
+        };
+        text += &format!("file:{}{name} {values}\n", window.number);
+    }
+    text
 }

@@ -276,8 +276,10 @@ fn every_reply(text: &str) -> Vec<Reply> {
         samples: 1,
         values: vec![0.0],
         unit: text.into(),
+        basis: Some(text.into()),
         integer: true,
         photometric: text.into(),
+        windows: vec![WindowView { number: 1, name: Some(text.into()), width: None, level: None }],
     };
     let bundle = BundleView {
         packed: Some(text.into()),

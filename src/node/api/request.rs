@@ -349,6 +349,8 @@ pub struct PacsTls {
 pub enum PixelValues {
     Stored,
     Modality,
+    /// Standardised uptake values of PET.
+    Suv,
     Display,
 }
 

@@ -265,6 +265,22 @@ pub struct ImageView {
     /// Rows x columns x samples, row by row.
     pub values: Vec<f64>,
     pub unit: String,
+    /// What the values rest on, where that is more than the file's rescale.
+    #[serde(default)]
+    pub basis: Option<String>,
     pub integer: bool,
     pub photometric: String,
+    /// What the file offers for `file:N`, in order.
+    #[serde(default)]
+    pub windows: Vec<WindowView>,
+}
+
+/// A window or table that a file offers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WindowView {
+    pub number: u32,
+    pub name: Option<String>,
+    /// In modality values; none of a table.
+    pub width: Option<f64>,
+    pub level: Option<f64>,
 }

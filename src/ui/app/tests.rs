@@ -114,7 +114,9 @@ fn the_worklist_shows_what_matters_at_both_sizes() {
         };
         let mut app = at_worklist((columns, rows), vec![urgent, summary("c-2", "blue heron", "Cyst?")]);
         let screen = app.screen();
-        for text in ["STAT", "amber falcon", "lesion in segment", "NOT SENT", "1 new", "30%", "blue heron", "1h30", "open"] {
+        for text in
+            ["STAT", "amber falcon", "lesion in segment", "NOT SENT", "1 new", "30%", "blue heron", "1h30", "open"]
+        {
             assert!(screen.contains(text), "{text} at {columns}x{rows}:\n{screen}");
         }
         app.keys("/heron");
