@@ -28,6 +28,7 @@ async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
         displayed: None,
         incomplete_ok: false,
         text_checked: false,
+        draft: None,
     };
     let signed = consultant.json(request).await;
     assert_eq!(signed["opinion"]["delivery"][0]["state"], "delivered", "{signed}");

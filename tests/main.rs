@@ -15,6 +15,7 @@ mod bundles;
 mod consult;
 mod crash;
 mod demo;
+mod drafts;
 mod environment;
 mod forks;
 mod gate;

@@ -61,13 +61,14 @@ const PLANTED: [(Tag, VR, &str, &[&str]); 32] = [
 ];
 
 /// What people type, by the name of its field.
-const TYPED: [(&str, &str); 11] = [
+const TYPED: [(&str, &str); 12] = [
     ("question", "Does the quokkashaped shadow predate last summer?"),
     ("context", "Treated for marmalade lung in a lighthouse"),
     ("first report", "Bilateral figments, most likely imaginary"),
     ("message", "Would you look at the third teaspoon as well?"),
     ("answer", "The teaspoon is older than the saucer"),
     ("label", "suspicious crumpet"),
+    ("draft", "Perhaps a tortoise, perhaps only a hat"),
     ("impression", "An ordinary hedgehog of the upper lobe"),
     ("findings", "Four spines, none of them calcified"),
     ("recommendation", "Leave a bowl of milk out at night"),
@@ -238,6 +239,8 @@ fn consult(consult: &Consult) -> Traces {
     let opinion = consult.file("opinion", &format!("agreement = \"partly\"\n{}", fields.concat()));
     let signed = consult.run(1, &["opinion", "sign", case, "--file", &opinion]);
     let opinion = signed["opinion"]["id"].as_str().unwrap();
+    let draft = consult.file("draft", &format!("agreement = \"\"\nimpression = \"{}\"", typed("draft")));
+    consult.run(1, &["opinion", "draft", case, "--file", &draft]);
     consult.run(1, &["say", case, typed("message")]);
     consult.run(0, &["say", case, typed("answer")]);
     consult.run(0, &["opinion", "read", opinion]);
@@ -251,9 +254,10 @@ fn consult(consult: &Consult) -> Traces {
 
     let (here, there) = (consult.run(0, &["case", "show", case]), consult.run(1, &["case", "show", case]));
     assert_eq!((here["state_hash"].is_string(), &here["state_hash"]), (true, &there["state_hash"]));
-    for text in TYPED.iter().filter(|(field, _)| *field != "question").map(|(_, text)| *text) {
+    for text in TYPED.iter().filter(|(field, _)| !["question", "draft"].contains(field)).map(|(_, text)| *text) {
         assert!(there.to_string().contains(text), "not consulted about: {text}");
     }
+    assert_eq!(consult.run(1, &["opinion", "draft", case])["draft"]["opinion"]["impression"], typed("draft"));
     // All of it went over the line that was listened to, and none beside it.
     let reached = consult.run(0, &["sync"]);
     let at = reached["peers"][0]["address"].as_str().unwrap();

@@ -1,22 +1,17 @@
 //! The app in a real terminal: whatever is typed, and however it ends, the terminal is as it was before.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use overread::encoding::random::{Rng, Seeded};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::LocalModes;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program::{Home, Killed, send_signal, until, wait};
+use crate::support::program::{Home, send_signal, wait};
 use crate::support::study::Study;
+use crate::support::terminal::Terminal;
 
 /// Bytes typed at random.
 const TYPED_BYTES: usize = 4_000;
@@ -32,97 +27,33 @@ const MODES: [(&str, &str); 4] = [
     ("\x1b[?2004h", "\x1b[?2004l"),
 ];
 
-/// A terminal of this test: the side that types and reads, and the side that a program gets.
-struct Terminal {
-    outside: OwnedFd,
-    inside: OwnedFd,
-    written: Arc<Mutex<Vec<u8>>>,
+/// Holds the terminal to what it was before the app took it.
+fn is_as_before(terminal: &Terminal, before: LocalModes) {
+    let written = terminal.written();
+    for (taken, given_back) in MODES {
+        let (taken, given_back) = (written.rfind(taken), written.rfind(given_back));
+        assert!(taken.is_some() && given_back > taken, "{given_back:?} comes not after {taken:?}: {}", tail(&written));
+    }
+    assert_eq!(terminal.local_modes(), before, "echo, lines and signals are as they were");
 }
 
-impl Terminal {
-    fn open() -> Self {
-        let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&outside).unwrap();
-        unlockpt(&outside).unwrap();
-        let path = ptsname(&outside, Vec::new()).unwrap();
-        let path = path.to_str().unwrap();
-        let inside: OwnedFd = File::options().read(true).write(true).open(path).unwrap().into();
-        tcsetwinsize(&inside, Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-        let written = Arc::new(Mutex::new(Vec::new()));
-        let (mut reader, seen) = (File::from(outside.try_clone().unwrap()), Arc::clone(&written));
-        std::thread::spawn(move || {
-            let mut bytes = [0; 65536];
-            while let Ok(read @ 1..) = reader.read(&mut bytes) {
-                seen.lock().unwrap().extend_from_slice(&bytes[..read]);
-            }
-        });
-        Self { outside, inside, written }
-    }
+/// Commands of Kitty's protocol that begin so, in order: the number of the picture, and its first bytes.
+fn pictures(terminal: &Terminal, command: &str) -> Vec<(String, Vec<u8>)> {
+    let written = terminal.written();
+    let named = written.split("\x1b_G").filter(|part| part.starts_with(command));
+    let picture = |part: &str| {
+        let (keys, rest) = part.split_once([';', '\x1b'])?;
+        let number = keys.split(',').find_map(|key| key.strip_prefix("i="))?;
+        let bytes = BASE64.decode(rest.get(..48).unwrap_or_default().as_bytes()).unwrap_or_default();
+        Some((number.to_owned(), bytes))
+    };
+    named.filter_map(picture).collect()
+}
 
-    fn begin(&self, home: &Home) -> Killed {
-        self.begin_with(home, "auto")
-    }
-
-    fn begin_with(&self, home: &Home, graphics: &str) -> Killed {
-        let end = || Stdio::from(self.inside.try_clone().unwrap());
-        let mut command = home.text(&[]);
-        command
-            .env("TERM", "xterm-256color")
-            .env("OVERREAD_GRAPHICS", graphics)
-            .stdin(end())
-            .stdout(end())
-            .stderr(end());
-        Killed(command.spawn().unwrap())
-    }
-
-    fn types(&self, bytes: &[u8]) {
-        File::from(self.outside.try_clone().unwrap()).write_all(bytes).unwrap();
-    }
-
-    fn written(&self) -> String {
-        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
-    }
-
-    fn shows(&self, text: &str) {
-        until(&format!("{text} on the screen"), || self.written().contains(text).then_some(()));
-    }
-
-    /// Commands of Kitty's protocol that begin so, in order: the number of the picture, and its first bytes.
-    fn pictures(&self, command: &str) -> Vec<(String, Vec<u8>)> {
-        let written = self.written();
-        let named = written.split("\x1b_G").filter(|part| part.starts_with(command));
-        let picture = |part: &str| {
-            let (keys, rest) = part.split_once([';', '\x1b'])?;
-            let number = keys.split(',').find_map(|key| key.strip_prefix("i="))?;
-            let bytes = BASE64.decode(rest.get(..48).unwrap_or_default().as_bytes()).unwrap_or_default();
-            Some((number.to_owned(), bytes))
-        };
-        named.filter_map(picture).collect()
-    }
-
-    /// How many slices were sent to it: grey pictures, where ink has a palette.
-    fn slices(&self) -> usize {
-        let is_grey = |png: &[u8]| png.get(25) == Some(&0) && png.get(16..20) > Some(&[0, 0, 0, 32]);
-        self.pictures("a=t").iter().filter(|(_, png)| is_grey(png)).count()
-    }
-
-    fn local_modes(&self) -> LocalModes {
-        tcgetattr(&self.inside).unwrap().local_modes
-    }
-
-    /// Holds the terminal to what it was before the app took it.
-    fn is_as_before(&self, before: LocalModes) {
-        let written = self.written();
-        for (taken, given_back) in MODES {
-            let (taken, given_back) = (written.rfind(taken), written.rfind(given_back));
-            assert!(
-                taken.is_some() && given_back > taken,
-                "{given_back:?} comes not after {taken:?}: {}",
-                tail(&written)
-            );
-        }
-        assert_eq!(self.local_modes(), before, "echo, lines and signals are as they were");
-    }
+/// How many slices were sent to it: grey pictures, where ink has a palette.
+fn slices(terminal: &Terminal) -> usize {
+    let is_grey = |png: &[u8]| png.get(25) == Some(&0) && png.get(16..20) > Some(&[0, 0, 0, 32]);
+    pictures(terminal, "a=t").iter().filter(|(_, png)| is_grey(png)).count()
 }
 
 fn tail(text: &str) -> String {
@@ -173,7 +104,7 @@ fn whatever_is_typed_a_signal_gives_the_terminal_back() {
         assert!(app.0.try_wait().unwrap().is_none(), "it goes on: {}", tail(&terminal.written()));
         send_signal(app.0.id(), signal);
         assert!(wait(&mut app.0).success(), "{signal}: {}", tail(&terminal.written()));
-        terminal.is_as_before(before);
+        is_as_before(&terminal, before);
     }
 }
 
@@ -197,7 +128,7 @@ fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
     terminal.shows("\x1b[5n");
     terminal.types(b"\x1b[?62c\x1b[0n");
     terminal.shows("New?");
-    let slices = || terminal.slices();
+    let slices = || slices(&terminal);
     terminal.types(b"\r");
     until("a slice of the first case", || (slices() > 0).then_some(()));
     terminal.types(b"\x1b");
@@ -208,8 +139,8 @@ fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
     until("a slice of the second case", || (slices() > before).then_some(()));
     terminal.types(b"\x0c");
     until("no picture left", || {
-        let freed: Vec<String> = terminal.pictures("a=d,d=I").into_iter().map(|(number, _)| number).collect();
-        terminal.pictures("a=t").iter().all(|(number, _)| freed.contains(number)).then_some(())
+        let freed: Vec<String> = pictures(&terminal, "a=d,d=I").into_iter().map(|(number, _)| number).collect();
+        pictures(&terminal, "a=t").iter().all(|(number, _)| freed.contains(number)).then_some(())
     });
     send_signal(app.0.id(), "TERM");
     assert!(wait(&mut app.0).success());

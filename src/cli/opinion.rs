@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::node::api::{CriticalDraft, Failure, FailureCode, OpinionDraft, Reply, Request};
+use crate::encoding::random;
+use crate::node::api::{CriticalDraft, Failure, FailureCode, KeptDraft, OpinionDraft, Reply, Request};
 
 use super::read;
-use super::session::Session;
+use super::session::{Session, unexpected};
 
 /// Opinions: signed second reads with what they rest on
 #[derive(Debug, Args)]
@@ -16,6 +17,7 @@ Examples:
   overread opinion template amber-falcon > opinion.toml
   overread opinion sign amber-falcon --file opinion.toml
   overread opinion sign amber-falcon --impression \"Old, unchanged since 2024\" --agree
+  overread opinion draft amber-falcon
   overread opinion read o-k3vq")]
 pub(super) struct Opinion {
     #[command(subcommand)]
@@ -34,11 +36,32 @@ Example:
 Examples:
   overread opinion sign amber-falcon --file opinion.toml
   overread opinion sign amber-falcon --impression \"Old, unchanged since 2024\" --agree --confidence 90
+  overread opinion sign amber-falcon --draft
   overread opinion sign amber-falcon --impression \"Acute bleeding\" --disagree --critical \"active bleeding\" \\
       --called \"Dr Weber\" --at 2026-11-24T10:05:00+01:00 --taken-by \"Dr Weber\"
 
 A critical finding is called through before it is signed: whom you called, when, and who took it.")]
     Sign(Box<Sign>),
+    /// Show the opinion you are writing in a case and have not signed, keep another in its place, or drop it
+    #[command(after_help = "\
+Examples:
+  overread opinion draft amber-falcon > opinion.toml
+  overread opinion draft amber-falcon --file opinion.toml
+  overread opinion sign amber-falcon --draft
+  overread opinion draft amber-falcon --drop
+
+The app's form keeps by itself what is typed there, and goes on with what is kept here. A draft is sealed, stays on this
+machine and is sent to nobody; signing it drops it.")]
+    Draft {
+        /// The case: its spoken name or its id
+        case: String,
+        /// Keep this instead: a TOML file as `opinion template` prints it; - is standard input
+        #[arg(long, value_name = "F.toml", conflicts_with = "drop")]
+        file: Option<PathBuf>,
+        /// Drop it
+        #[arg(long)]
+        drop: bool,
+    },
     /// List the opinions of a case
     #[command(after_help = "\
 Example:
@@ -70,11 +93,14 @@ struct Sign {
     /// The opinion as a TOML file, as `opinion template` prints it; - is standard input
     #[arg(long, value_name = "F.toml", conflicts_with_all = ["impression", "agree", "disagree", "partly", "critical"])]
     file: Option<PathBuf>,
+    /// Sign what is kept: `opinion draft CASE` shows it
+    #[arg(long, conflicts_with_all = ["file", "impression", "agree", "disagree", "partly", "findings", "recommendation", "confidence", "critical"])]
+    draft: bool,
     /// The impression; - reads it from standard input
-    #[arg(long, value_name = "TEXT", required_unless_present = "file")]
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["file", "draft"])]
     impression: Option<String>,
     /// You agree with the first report
-    #[arg(long, conflicts_with_all = ["disagree", "partly"], required_unless_present_any = ["file", "disagree", "partly"])]
+    #[arg(long, conflicts_with_all = ["disagree", "partly"], required_unless_present_any = ["file", "draft", "disagree", "partly"])]
     agree: bool,
     /// You disagree with the first report
     #[arg(long, conflicts_with = "partly")]
@@ -115,7 +141,14 @@ impl Opinion {
     pub(super) async fn run(self, session: &mut Session) -> Result<u8, Failure> {
         let request = match self.command {
             OpinionCommand::Template { case } => return template(case, session).await,
-            OpinionCommand::Sign(sign) => sign.request(session)?,
+            OpinionCommand::Sign(sign) => sign.request(session).await?,
+            OpinionCommand::Draft { case, drop: true, .. } => Request::OpinionDraftDrop { case, revision: None },
+            OpinionCommand::Draft { case, file: Some(path), .. } => keep(case, &path, session).await?,
+            OpinionCommand::Draft { case, .. } => {
+                let draft = kept(case, session).await?;
+                session.print(&Reply::Draft { draft: Some(draft) });
+                return Ok(0);
+            }
             OpinionCommand::List { case } => Request::OpinionList { case },
             OpinionCommand::Read { opinion } => Request::OpinionRead { opinion },
             OpinionCommand::Addend { opinion, text, text_checked } => {
@@ -135,17 +168,46 @@ async fn template(case: String, session: &mut Session) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// The draft of a case that is kept.
+async fn kept(case: String, session: &mut Session) -> Result<KeptDraft, Failure> {
+    let none = || {
+        Failure::new(FailureCode::NotFound, "No draft of an opinion is kept for this case.")
+            .hint("The app's form keeps one while you write; so does `overread opinion draft CASE --file F.toml`.")
+    };
+    match session.bare(Request::OpinionDraftShow { case }).await? {
+        Reply::Draft { draft } => draft.ok_or_else(none),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Keeps a file as the draft. What was kept before is replaced: who asks for that has seen it.
+async fn keep(case: String, path: &Path, session: &mut Session) -> Result<Request, Failure> {
+    let opinion = from_toml(path, &read::text(path)?)?;
+    let last_seen = match session.bare(Request::OpinionDraftShow { case: case.clone() }).await? {
+        Reply::Draft { draft } => draft.map(|draft| draft.revision),
+        _ => return Err(unexpected()),
+    };
+    let revision = u64::from_be_bytes(random::bytes(&mut random::system()));
+    Ok(Request::OpinionDraftKeep { case, opinion, revision, last_seen })
+}
+
 impl Sign {
-    fn request(mut self, session: &mut Session) -> Result<Request, Failure> {
+    async fn request(mut self, session: &mut Session) -> Result<Request, Failure> {
+        let mut draft = None;
         let mut opinion = match &self.file {
             Some(path) => from_toml(path, &read::text(path)?)?,
+            None if self.draft => {
+                let kept = kept(self.case.clone(), session).await?;
+                draft = Some(kept.revision);
+                kept.opinion
+            }
             None => self.typed()?,
         };
         if let Some(critical) = &mut opinion.critical {
             ask_three_questions(critical, session)?;
         }
         let Self { case, incomplete_ok, text_checked, .. } = self;
-        Ok(Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked })
+        Ok(Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked, draft })
     }
 
     fn typed(&mut self) -> Result<OpinionDraft, Failure> {
@@ -209,8 +271,7 @@ mod tests {
     use super::*;
     use crate::cli::output::tests::Captured;
     use crate::cli::person::script::Script;
-    use crate::cli::session::tests::scripted;
-    use crate::cli::session::unexpected;
+    use crate::cli::session::tests::{run, scripted};
 
     fn session(person: &Script) -> Session {
         scripted(Captured::text().0, person, |_, _| Err(unexpected())).0
@@ -236,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_missing_of_the_three_answers_is_asked_for() {
         let person = Script::answering(&["", "2026-11-24T10:05:00+01:00", "Dr Weber"]);
-        let critical = draft(critical_sign().request(&mut session(&person)).unwrap()).critical.unwrap();
+        let critical = draft(run(critical_sign().request(&mut session(&person))).unwrap()).critical.unwrap();
         assert_eq!((critical.called.as_str(), critical.taken_by.as_str()), ("Dr Weber", "Dr Weber"));
         assert_eq!(person.asked().len(), 3);
         assert!(person.asked().iter().all(|question| !question.starts_with("Whom")));
@@ -244,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_script_without_the_three_answers_signs_nothing() {
-        let failure = critical_sign().request(&mut session(&Script::nobody())).unwrap_err();
+        let failure = run(critical_sign().request(&mut session(&Script::nobody()))).unwrap_err();
         assert_eq!(failure.code.exit_code(), 5);
         assert_eq!(failure.what, "A critical finding is signed only after a call: --at is missing.");
     }

@@ -171,15 +171,16 @@ impl Node {
         contents: &[Content],
         notice: Option<Urgency>,
     ) -> Result<Vec<EntryId>, Failure> {
-        self.write_keeping(case, contents, notice, None).await
+        self.write_with(case, contents, notice, |_, _| Batch::new()).await
     }
 
-    async fn write_keeping(
+    /// The same with what becomes durable together with it, made of the ids.
+    pub async fn write_with(
         &mut self,
         case: CaseId,
         contents: &[Content],
         notice: Option<Urgency>,
-        keep: Option<(&str, AnswerOf)>,
+        beside: impl FnOnce(&Self, &[EntryId]) -> Batch,
     ) -> Result<Vec<EntryId>, Failure> {
         self.check_own_log(case)?;
         let mut written = Vec::new();
@@ -204,10 +205,7 @@ impl Node {
             return Err(write_failure(error));
         }
         let ids: Vec<EntryId> = written.iter().map(|written| written.id).collect();
-        let mut batch = Batch::new();
-        if let Some((request_id, reply)) = keep {
-            self.keep_answer(&mut batch, Some(request_id), &reply(&ids));
-        }
+        let batch = beside(self, &ids);
         self.store_written(case, written, batch).await?;
         Ok(ids)
     }
@@ -268,8 +266,12 @@ impl Node {
         reply: fn(&[EntryId]) -> Reply,
     ) -> Result<Step, Failure> {
         let request_id = task.request_id.clone();
-        let keep = request_id.as_deref().map(|id| (id, reply));
-        let entries = self.write_keeping(case, contents, notice, keep).await?;
+        let keep = |node: &Self, ids: &[EntryId]| {
+            let mut batch = Batch::new();
+            node.keep_answer(&mut batch, request_id.as_deref(), &reply(ids));
+            batch
+        };
+        let entries = self.write_with(case, contents, notice, keep).await?;
         let reply = reply(&entries);
         self.answer_when_delivered(case, entries, reply, task).await
     }
@@ -542,9 +544,6 @@ impl Node {
         self.check_text(&studies, fields, checked)
     }
 }
-
-/// Makes the answer of a writing command from the ids it made.
-type AnswerOf = fn(&[EntryId]) -> Reply;
 
 /// The answer of a writing command: the ids it made.
 pub(super) fn written_ids(entries: &[EntryId]) -> Reply {

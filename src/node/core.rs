@@ -281,10 +281,16 @@ impl Node {
             R::MarkList { case } => self.mark_list(&case).await.map(Step::Done),
             R::MarkRemove { mark } => self.mark_remove(&mark, task).await,
             R::OpinionTemplate { case } => self.opinion_template(&case).await.map(Step::Done),
-            R::OpinionSign { case, opinion, displayed, incomplete_ok, text_checked } => {
+            R::OpinionSign { case, opinion, displayed, incomplete_ok, text_checked, draft } => {
                 let agreed = super::opinions::Agreed { incomplete_ok, text_checked };
-                self.opinion_sign(&case, opinion, displayed.as_ref(), agreed, task).await
+                let unsigned = super::opinions::Unsigned { opinion, displayed, draft };
+                self.opinion_sign(&case, unsigned, agreed, task).await
             }
+            R::OpinionDraftKeep { case, opinion, revision, last_seen } => {
+                self.opinion_draft_keep(&case, opinion, revision, last_seen).await.map(Step::Done)
+            }
+            R::OpinionDraftShow { case } => self.opinion_draft_show(&case).map(Step::Done),
+            R::OpinionDraftDrop { case, revision } => self.opinion_draft_drop(&case, revision).await.map(Step::Done),
             R::OpinionList { case } => self.opinion_list(&case).await.map(Step::Done),
             R::OpinionRead { opinion } => self.opinion_read(&opinion, task).await,
             R::OpinionAddend { opinion, text, text_checked } => {
@@ -540,6 +546,9 @@ fn needs_network(request: &Request) -> bool {
             | R::CasePurge { .. }
             | R::MarkList { .. }
             | R::OpinionTemplate { .. }
+            | R::OpinionDraftKeep { .. }
+            | R::OpinionDraftShow { .. }
+            | R::OpinionDraftDrop { .. }
             | R::OpinionList { .. }
             | R::BundlePack { .. }
             | R::BundleShow { .. }

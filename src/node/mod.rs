@@ -29,6 +29,7 @@ pub mod client;
 mod control;
 mod core;
 mod delivery;
+mod drafts;
 mod frontiers;
 mod home;
 pub mod library;

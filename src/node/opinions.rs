@@ -13,6 +13,7 @@ use crate::case::content::{
 use crate::case::state::CaseState;
 use crate::encoding::id::{CaseId, EntryId, IdPrefix, MarkId, OpinionId, StudyId};
 use crate::encoding::text::shown;
+use crate::store::Batch;
 
 /// A mark as the command line gives it.
 pub(super) struct NewMark {
@@ -21,6 +22,14 @@ pub(super) struct NewMark {
     pub kind: String,
     pub points: Vec<(f64, f64)>,
     pub label: Option<String>,
+}
+
+/// An opinion that is about to be signed.
+pub(super) struct Unsigned {
+    pub opinion: OpinionDraft,
+    pub displayed: Option<Displayed>,
+    /// The draft that it was written as.
+    pub draft: Option<u64>,
 }
 
 /// What a person agreed to before she signed.
@@ -98,8 +107,7 @@ impl Node {
     pub async fn opinion_sign(
         &mut self,
         typed: &str,
-        draft: OpinionDraft,
-        displayed: Option<&Displayed>,
+        Unsigned { opinion: draft, displayed, draft: kept }: Unsigned,
         agreed: Agreed,
         task: Task,
     ) -> Result<Step, Failure> {
@@ -118,7 +126,7 @@ impl Node {
         ];
         self.check_case_text(case, &fields, agreed.text_checked)?;
         let call = critical.map(critical_call).transpose()?;
-        let (basis, missing) = self.basis(case, displayed)?;
+        let (basis, missing) = self.basis(case, displayed.as_ref())?;
         if !missing.is_empty() && !agreed.incomplete_ok {
             return Err(Failure::new(FailureCode::Unsafe, "Part of the images has not arrived or was never displayed; the opinion is not signed.")
                 .hint("`overread fetch CASE` gets them. To sign all the same, add --incomplete-ok: the limitation will stand first in the opinion.")
@@ -136,7 +144,10 @@ impl Node {
         let content = Content::Opinion(Box::new(opinion));
         content.check().map_err(super::cases::content_failure)?;
         let notice = critical.map(|_| Urgency::Stat);
-        let mut entries = self.write(case, &[content], notice).await?;
+        let without_draft = |node: &Self, _: &[EntryId]| {
+            kept.map_or_else(Batch::new, |revision| node.without_opinion_draft(&case, revision))
+        };
+        let mut entries = self.write_with(case, &[content], notice, without_draft).await?;
         let id =
             OpinionId::from(*entries.last().ok_or_else(|| Failure::new(FailureCode::Failed, "Nothing was written."))?);
         if let (Some(critical), Some(call)) = (critical, call) {

@@ -290,6 +290,7 @@ impl Node {
             state.iter().flat_map(|state| &state.shared.studies).map(|study| study.study).collect();
         let mut batch = Batch::new();
         batch.delete_case(case).delete_row(crate::store::Table::Invitation, &case.0);
+        batch.delete_row(crate::store::Table::Draft, &super::drafts::opinion_draft_row(&case));
         self.frontiers.forget(case, &mut batch);
         for study in studies {
             if !self.studies.local.contains_key(&study) && !self.is_current_elsewhere(case, study) {

@@ -220,6 +220,13 @@ impl App {
         }
     }
 
+    /// Ends every screen, however the app ends: what they still want done comes back.
+    pub fn end(&mut self, now: Timestamp, now_ms: u64) -> Vec<Wish> {
+        let mut turn = Turn { wishes: Vec::new(), go: Vec::new(), now, now_ms };
+        self.with_all(&mut turn, |screen, context| screen.dropped(context));
+        turn.wishes
+    }
+
     fn quit(&mut self, turn: &mut Turn) {
         self.quitting = true;
         turn.wishes.push(Wish::Quit);

@@ -21,6 +21,7 @@ mod files;
 pub mod graphics;
 mod import;
 mod keys;
+mod lane;
 mod log;
 mod look;
 mod message;
@@ -197,6 +198,12 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     // The terminal comes back before the node has ended: what it still delivers takes up to two seconds.
     drop(reader);
     drop(terminal);
+    // Nobody looks at answers any more, and none may hold up what still has to be kept.
+    drop(messages);
+    let now_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    for wish in app.end(now(), now_ms) {
+        worker.begin(wish).await;
+    }
     worker.close().await;
     ended
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::files;
+use super::lane::{self, Lane};
 use super::message::{Grown, Message, Ticket, Wish};
 use super::paths;
 use super::picture::{Opened, Picture, PictureKey};
@@ -62,6 +63,7 @@ pub struct Worker {
     reading: Option<(Ticket, AbortHandle)>,
     pictures: Arc<Mutex<Waiting>>,
     readings: Arc<Semaphore>,
+    lane: Lane,
 }
 
 struct Asked {
@@ -113,6 +115,7 @@ impl Waiting {
 impl Worker {
     pub fn new(client: Client, messages: mpsc::Sender<Message>) -> Self {
         Self {
+            lane: Lane::start(messages.clone()),
             client,
             messages,
             tasks: JoinSet::new(),
@@ -208,12 +211,20 @@ impl Worker {
         wait_seconds: Option<u64>,
     ) {
         self.asked.retain(|_, asked| !asked.task.is_finished());
+        let is_in_order = lane::is_for(&request);
         let request = paths::resolved(request);
         let envelope = Envelope { request, passphrase, request_id: None, wait_seconds };
         let (replies, replied) = mpsc::channel(1);
         let (events, heard) = mpsc::channel(EVENTS_MAX);
         let messages = self.messages.clone();
         let client = self.client.another().await;
+        if is_in_order {
+            if let Err(full) = self.lane.put(ticket, envelope, client) {
+                let refused = Message::Answered { ticket, outcome: Err(full) };
+                self.tasks.spawn(async move { drop(messages.send(refused).await) });
+            }
+            return;
+        }
         let task = self.tasks.spawn(async move {
             let outcome = match client {
                 Ok(mut client) => {
@@ -357,8 +368,9 @@ impl Worker {
         self.reading = Some((ticket, task));
     }
 
-    /// Stops everything, and ends a node of this process in good order.
+    /// Stops everything, and ends a node of this process in good order. What was asked in order is still done.
     pub async fn close(mut self) {
+        self.lane.end().await;
         self.tasks.shutdown().await;
         self.client.close(std::future::ready(())).await;
     }

@@ -1,13 +1,15 @@
 //! Nodes of several people in one process, each with a home of its own, over real sockets on loopback.
 //!
 //! [`program`] runs the program itself instead; [`study`] makes what it imports, [`proxy`] stands between two nodes,
-//! [`search`] looks for what must be nowhere, [`tap`] takes a device's place on the network.
+//! [`search`] looks for what must be nowhere, [`tap`] takes a device's place on the network, [`terminal`] is what the app
+//! runs in.
 
 pub mod program;
 pub mod proxy;
 pub mod search;
 pub mod study;
 pub mod tap;
+pub mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

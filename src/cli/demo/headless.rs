@@ -180,6 +180,7 @@ async fn consult(steps: &mut Steps<'_>, folder: &Path, study: Option<PathBuf>) -
         displayed: None,
         incomplete_ok: false,
         text_checked: false,
+        draft: None,
     };
     let signed = reader.ask(sign).await?;
     let opinion = text(&signed["opinion"], "id")?;

@@ -1,9 +1,9 @@
 //! The case room on paper: worklist, case, history, marks, opinions.
 
-use crate::encoding::text::shown;
+use crate::encoding::text::{shown, shown_lines};
 use crate::node::api::{
-    BasisView, CaseStudyView, CaseSummary, CaseView, CriticalView, DeliveryView, LogEntry, MarkView, MemberView,
-    MessageView, OpinionView,
+    BasisView, CaseStudyView, CaseSummary, CaseView, CriticalView, DeliveryView, Elsewhere, KeptDraft, LogEntry,
+    MarkView, MemberView, MessageView, OpinionView,
 };
 
 use super::layout::{Table, count, field, items, section, short, wrap};
@@ -221,6 +221,22 @@ pub(super) fn opinions(opinions: &[OpinionView], width: usize) -> String {
         ]);
     }
     table.text(width)
+}
+
+/// A draft as the file that can be edited and signed.
+pub(super) fn draft(draft: Option<&KeptDraft>) -> String {
+    let Some(draft) = draft else { return "No draft.\n".into() };
+    let opinion = toml::to_string_pretty(&draft.opinion).unwrap_or_default();
+    format!("# Draft of {}, not signed\n{}", shown(&draft.saved), shown_lines(&opinion))
+}
+
+pub(super) fn draft_kept(saved: &str, elsewhere: Option<&Elsewhere>) -> String {
+    let also = match elsewhere {
+        Some(Elsewhere::Kept { saved }) => format!(" It takes the place of one that was kept at {}.", shown(saved)),
+        Some(Elsewhere::Dropped) => " The one before was dropped or signed meanwhile.".into(),
+        None => String::new(),
+    };
+    format!("Kept at {}, sealed, on this machine alone.{also}\n", shown(saved))
 }
 
 pub(super) fn opinion(opinion: &OpinionView, width: usize) -> String {

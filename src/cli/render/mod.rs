@@ -49,6 +49,8 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Marks { marks } => case::marks(marks, width),
         Reply::Mark { mark, delivery } => case::mark(mark, delivery, width),
         Reply::Template { toml } => toml.clone(),
+        Reply::DraftKept { saved, elsewhere } => case::draft_kept(saved, elsewhere.as_ref()),
+        Reply::Draft { draft } => case::draft(draft.as_ref()),
         Reply::Opinions { opinions } => case::opinions(opinions, width),
         Reply::Opinion { opinion } => case::opinion(opinion, width),
         Reply::Written { ids, delivery } => case::written(ids, delivery, width),

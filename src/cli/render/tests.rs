@@ -33,6 +33,19 @@ fn patient(text: &str) -> PlanPatient {
     PlanPatient { name: text.into(), study_description: text.into(), ..PlanPatient::default() }
 }
 
+fn draft(text: &str) -> KeptDraft {
+    let opinion = OpinionDraft { impression: text.into(), findings: Some(text.into()), ..OpinionDraft::default() };
+    KeptDraft { saved: text.into(), revision: 7, opinion }
+}
+
+#[test]
+fn a_draft_is_shown_as_the_file_that_is_signed() {
+    let shown = text(&Reply::Draft { draft: Some(draft("Old,\n\"unchanged\"")) }, WIDTH);
+    assert!(shown.starts_with("# Draft of Old, \"unchanged\", not signed\n"), "{shown}");
+    let read: OpinionDraft = toml::from_str(&shown).unwrap();
+    assert_eq!(read, draft("Old,\n\"unchanged\"").opinion);
+}
+
 fn card(name: &str) -> CardView {
     CardView {
         identity: "p-abcdefghijkl".into(),
@@ -337,6 +350,8 @@ fn every_reply(text: &str) -> Vec<Reply> {
         Reply::Mark { mark: mark(text), delivery: vec![delivery(text, text)] },
         Reply::Opinions { opinions: vec![opinion(text)] },
         Reply::Opinion { opinion: opinion(text) },
+        Reply::Draft { draft: Some(draft(text)) },
+        Reply::DraftKept { saved: text.into(), elsewhere: Some(Elsewhere::Kept { saved: text.into() }) },
         Reply::Written { ids: words(), delivery: vec![delivery(text, text)] },
         Reply::Synced { peers: vec![peer], delivery: vec![delivery(text, text)] },
         Reply::Fetched { case: text.into(), chunks_have: 1, chunks_total: 2, bytes: 3, seconds: 0.5, complete: false },

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
 use super::live::LiveView;
+use super::request::OpinionDraft;
 use super::study::{
     ImageView, ImportReport, InboxView, InstanceFile, LeftOutImage, SkippedFile, StudyDetail, StudyPatient, StudyView,
 };
@@ -140,6 +141,8 @@ pub enum Reply {
     Marks { marks: Vec<MarkView> },
     Mark { mark: MarkView, delivery: Vec<DeliveryView> },
     Template { toml: String },
+    DraftKept { saved: String, elsewhere: Option<Elsewhere> },
+    Draft { draft: Option<KeptDraft> },
     Opinions { opinions: Vec<OpinionView> },
     Opinion { opinion: OpinionView },
     Written { ids: Vec<String>, delivery: Vec<DeliveryView> },
@@ -248,6 +251,26 @@ pub struct BundleView {
     pub entries: u64,
     pub chunks: u64,
     pub problems: Vec<String>,
+}
+
+/// An opinion that is being written, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptDraft {
+    /// When it was kept.
+    pub saved: String,
+    /// Which draft this is; every one has another.
+    pub revision: u64,
+    pub opinion: OpinionDraft,
+}
+
+/// What somebody else, or another window, did to a draft since it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Elsewhere {
+    /// Another draft was kept at this time; it is replaced.
+    Kept { saved: String },
+    /// It was dropped or signed.
+    Dropped,
 }
 
 /// What the person can set.

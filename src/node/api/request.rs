@@ -227,6 +227,28 @@ pub enum Request {
         displayed: Option<Displayed>,
         incomplete_ok: bool,
         text_checked: bool,
+        /// The draft that is signed: it is dropped with the signature, unless another was kept since.
+        #[serde(default)]
+        draft: Option<u64>,
+    },
+    /// Keeps an opinion that is being written, in place of the one kept before: one a case, sealed, never sent.
+    OpinionDraftKeep {
+        case: String,
+        opinion: OpinionDraft,
+        /// A number of the writer's own making, another for each draft.
+        revision: u64,
+        /// The draft that its writer saw last.
+        #[serde(default)]
+        last_seen: Option<u64>,
+    },
+    OpinionDraftShow {
+        case: String,
+    },
+    /// Drops the draft; with a revision only that one.
+    OpinionDraftDrop {
+        case: String,
+        #[serde(default)]
+        revision: Option<u64>,
     },
     OpinionList {
         case: String,
@@ -401,6 +423,9 @@ pub struct SeriesDisplayed {
     pub best_scale: f64,
 }
 
+/// Most text of a draft that is kept, in bytes: as much as an opinion with a critical finding can hold.
+pub const DRAFT_BYTES_MAX: usize = 128 * 1024;
+
 /// An opinion as its file or the flags give it; unknown fields are refused.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -418,6 +443,22 @@ pub struct OpinionDraft {
     /// Set if the opinion holds a critical finding: then all three are asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub critical: Option<CriticalDraft>,
+}
+
+impl OpinionDraft {
+    /// All its text together, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        let Self { impression, agreement, findings, recommendation, confidence: _, critical } = self;
+        let critical =
+            critical.iter().flat_map(|CriticalDraft { finding, called, at, taken_by }| [finding, called, at, taken_by]);
+        let texts = [impression, agreement].into_iter().chain(findings).chain(recommendation).chain(critical);
+        texts.map(String::len).sum()
+    }
+
+    /// Whether nothing is written yet.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -155,6 +155,19 @@ impl Harness {
         self.message(Message::Tick)
     }
 
+    /// Lets time pass in which so much comes in that no tick does.
+    pub fn later(&mut self, milliseconds: u64) -> &mut Self {
+        self.now_ms += milliseconds;
+        self
+    }
+
+    /// Ends the app from outside.
+    pub fn end(&mut self) -> &mut Self {
+        let wishes = self.app.end(self.now(), self.now_ms);
+        self.take(wishes);
+        self
+    }
+
     /// Something on the way to the answer of the newest request that waits.
     pub fn on_the_way(&mut self, event: Event) -> &mut Self {
         let ticket = self.waiting.last().expect("a request waits").0;

@@ -370,6 +370,12 @@ fn answer(request: &Request, uids: &[String], dice: &mut Dice) -> Option<Result<
         Request::SettingsShow => json!({"reply": "settings", "value": {"retention_days": u32::MAX}}),
         Request::Doctor => json!({"reply": "doctor", "value": {"checks": [
             {"name": TEXT, "ok": true, "what": TEXT, "hint": TEXT}, {"name": "", "ok": false, "what": "", "hint": null}]}}),
+        Request::OpinionDraftShow { .. } => json!({"reply": "draft", "value": {"draft": {
+            "saved": TEXT, "revision": u64::MAX, "opinion": {"impression": TEXT.repeat(20), "agreement": TEXT,
+            "findings": TEXT, "confidence": u32::MAX,
+            "critical": {"finding": TEXT, "called": TEXT, "at": TEXT, "taken_by": TEXT}}}}}),
+        Request::OpinionDraftKeep { .. } => json!({"reply": "draft_kept", "value": {"saved": TEXT,
+            "elsewhere": {"kept": {"saved": TEXT}}}}),
         Request::RecoveryCode => json!({"reply": "recovery_code", "value": {"words": vec![TEXT; 24]}}),
         Request::Say { .. } | Request::MarkAdd { .. } | Request::CaseNew(_) if dice.roll().is_multiple_of(2) => {
             return Some(Err(failure()));

@@ -92,6 +92,8 @@ pub enum Action {
     SendUnverified,
     SendOtherPatient,
     // Opinion
+    StartOver,
+    StartOverConfirmed,
     Review,
     Sign,
     SignIncomplete,

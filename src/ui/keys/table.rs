@@ -262,6 +262,7 @@ const OPINION: &[Binding] = &[
     hint(Chord::plain(KeyCode::Tab), Action::NextField, "next field"),
     bind(Chord::shift(KeyCode::Tab), Action::PreviousField, "field before"),
     hint(Chord::control('s'), Action::Review, "look at it once more and sign"),
+    bind(Chord::control('t'), Action::StartOver, "drop the draft and start over"),
 ];
 
 const IMPORT: &[Binding] = &[

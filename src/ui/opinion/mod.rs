@@ -1,22 +1,28 @@
 //! The opinion form: what is signed, and what it rests on.
 //!
+//! What is written is kept by itself as a draft (`keeping`) until it is signed or dropped, and comes back when the form
+//! is opened again.
+//!
 //! Only impression and agreement are required. Before anything is signed the person sees exactly what goes out and
 //! its basis; what the node finds missing (images, a text that seems to name the patient) is asked about, once each.
+
+mod keeping;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
-use ratatui_textarea::{TextArea, WrapMode};
+use ratatui_textarea::{CursorMove, TextArea, WrapMode};
 
+use self::keeping::{Heard, Keeping};
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::Ticket;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::widget::popup::Question;
-use crate::encoding::text::shown;
-use crate::node::api::{CaseView, Displayed, FailureCode, OpinionDraft, Request};
+use crate::encoding::text::{shown, shown_lines};
+use crate::node::api::{CaseView, CriticalDraft, Displayed, FailureCode, OpinionDraft, Request};
 
 const AGREEMENTS: [(&str, &str); 3] =
     [("agree", "agrees with the first report"), ("partly", "agrees in part"), ("disagree", "disagrees")];
@@ -56,6 +62,14 @@ pub struct OpinionForm {
     part: Part,
     agreement: Option<usize>,
     texts: [TextArea<'static>; 3],
+    /// What the form has no fields for, of a draft that was kept from the command line.
+    confidence: Option<u32>,
+    critical: Option<CriticalDraft>,
+    keeping: Keeping,
+    is_open: bool,
+    /// Goes as soon as all is kept.
+    leaving: bool,
+    is_signed: bool,
     signing: Option<Ticket>,
     incomplete_ok: bool,
     text_checked: bool,
@@ -65,12 +79,6 @@ impl OpinionForm {
     pub fn new(case: &CaseView, displayed: Displayed) -> Self {
         let missing = case.studies.iter().filter(|study| study.chunks_have < study.chunks_total && !study.withdrawn);
         let missing = missing.map(|study| format!("{}: images are still arriving", study.role)).collect();
-        let text = || {
-            let mut text = TextArea::default();
-            text.set_cursor_line_style(ratatui::style::Style::new());
-            text.set_wrap_mode(WrapMode::Word);
-            text
-        };
         Self {
             case: case.id.clone(),
             spoken: case.spoken.clone(),
@@ -79,7 +87,13 @@ impl OpinionForm {
             displayed,
             part: Part::Agreement,
             agreement: None,
-            texts: [text(), text(), text()],
+            texts: [editor(""), editor(""), editor("")],
+            confidence: None,
+            critical: None,
+            keeping: Keeping::new(&case.id),
+            is_open: false,
+            leaving: false,
+            is_signed: false,
             signing: None,
             incomplete_ok: false,
             text_checked: false,
@@ -111,6 +125,77 @@ impl OpinionForm {
         self.part = PARTS.get((at + by) % PARTS.len()).copied().unwrap_or(Part::Agreement);
     }
 
+    /// What is written so far.
+    fn draft(&self) -> OpinionDraft {
+        let agreement = self.agreement.and_then(|at| AGREEMENTS.get(at));
+        OpinionDraft {
+            impression: self.text(Part::Impression).unwrap_or_default(),
+            agreement: agreement.map_or_else(String::new, |(word, _)| (*word).into()),
+            findings: self.text(Part::Findings),
+            recommendation: self.text(Part::Recommendation),
+            confidence: self.confidence,
+            critical: self.critical.clone(),
+        }
+    }
+
+    fn restore(&mut self, draft: OpinionDraft) {
+        self.agreement = AGREEMENTS.iter().position(|(word, _)| *word == draft.agreement);
+        let texts = [Some(draft.impression), draft.findings, draft.recommendation];
+        self.texts = texts.map(|text| editor(&text.unwrap_or_default()));
+        (self.confidence, self.critical) = (draft.confidence, draft.critical);
+    }
+
+    /// Whether keys change nothing now.
+    fn is_busy(&self) -> bool {
+        self.signing.is_some() || self.leaving || self.keeping.is_reading()
+    }
+
+    fn keep_if_due(&mut self, context: &mut Context<'_>) {
+        // After a signature on its way the draft would come back.
+        if self.signing.is_none() && !self.is_signed && self.keeping.is_due(context) {
+            // What it says about a draft that is too long stands in the form.
+            let _ = self.keeping.keep(self.draft(), context);
+        }
+    }
+
+    /// Goes once everything is kept; if that takes long or fails, only after a question.
+    fn leave(&mut self, context: &mut Context<'_>) {
+        if self.leaving {
+            self.leave_unkept("The node does not answer.", context);
+            return;
+        }
+        if let Err(why) = self.keeping.keep(self.draft(), context) {
+            self.leave_unkept(&why, context);
+            return;
+        }
+        self.leaving = true;
+        self.go_if_kept(context);
+    }
+
+    fn go_if_kept(&mut self, context: &mut Context<'_>) {
+        if self.leaving && self.keeping.is_kept() {
+            if !self.draft().is_empty() {
+                context.say("Your draft is kept on this machine; Ctrl+O goes on with it.");
+            }
+            context.go(Go::Back);
+        }
+    }
+
+    fn leave_unkept(&mut self, why: &str, context: &mut Context<'_>) {
+        let lines = vec![shown(why).into_owned(), "What you wrote last is not kept. Leave all the same?".into()];
+        context.confirm(Question { title: "Leave the opinion?".into(), lines }, Action::LeaveConfirmed);
+    }
+
+    fn start_over(&mut self, context: &mut Context<'_>) {
+        self.restore(OpinionDraft::default());
+        self.part = Part::Agreement;
+        (self.incomplete_ok, self.text_checked) = (false, false);
+        self.keeping.changed(context);
+        // Nothing is never too long.
+        let _ = self.keeping.keep(OpinionDraft::default(), context);
+        context.say("The draft is dropped.");
+    }
+
     /// Shows what will be signed, or says what is missing for it.
     fn review(&mut self, context: &mut Context<'_>) {
         let Some((_, agreement)) = self.agreement.and_then(|at| AGREEMENTS.get(at)) else {
@@ -130,36 +215,37 @@ impl OpinionForm {
             "It rests on {displayed} images that stood on this screen ({}, {} greys).",
             self.displayed.protocol, self.displayed.grey_steps
         ));
-        lines.push(format!("Impression: {}", shown(&impression)));
-        for part in [Part::Findings, Part::Recommendation] {
-            if let Some(text) = self.text(part) {
-                lines.push(format!("{}: {}", part.title(), shown(&text)));
-            }
+        let texts = [
+            ("Impression", Some(impression)),
+            ("Findings", self.text(Part::Findings)),
+            ("Recommendation", self.text(Part::Recommendation)),
+        ];
+        for (title, text) in texts.into_iter().filter_map(|(title, text)| Some((title, text?))) {
+            lines.extend(format!("{title}: {}", shown_lines(&text)).lines().map(str::to_owned));
+        }
+        lines.extend(self.confidence.map(|percent| format!("Confidence: {percent} %")));
+        if let Some(CriticalDraft { finding, called, at, taken_by }) = &self.critical {
+            let call = format!("CRITICAL: {finding}; called {called} at {at}, taken by {taken_by}");
+            lines.push(shown(&call).into_owned());
         }
         lines.push("An opinion is never changed later: addenda only. Sign it?".into());
         context.confirm(Question { title: "Sign this opinion".into(), lines }, Action::Sign);
     }
 
     fn sign(&mut self, context: &mut Context<'_>) {
-        let (Some((word, _)), Some(impression)) =
-            (self.agreement.and_then(|at| AGREEMENTS.get(at)), self.text(Part::Impression))
-        else {
+        let opinion = self.draft();
+        if opinion.agreement.is_empty() || opinion.impression.is_empty() {
             return;
-        };
-        let opinion = OpinionDraft {
-            impression,
-            agreement: (*word).into(),
-            findings: self.text(Part::Findings),
-            recommendation: self.text(Part::Recommendation),
-            confidence: None,
-            critical: None,
-        };
+        }
+        // What is too long is refused by the node too.
+        let _ = self.keeping.keep(opinion.clone(), context);
         self.signing = Some(context.write(Request::OpinionSign {
             case: self.case.clone(),
             opinion,
             displayed: Some(self.displayed.clone()),
             incomplete_ok: self.incomplete_ok,
             text_checked: self.text_checked,
+            draft: self.keeping.newest(),
         }));
     }
 }
@@ -179,18 +265,18 @@ impl Screen for OpinionForm {
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         match action {
-            Action::Back if self.signing.is_none() => {
-                if self.texts.iter().all(TextArea::is_empty) {
-                    context.go(Go::Back);
-                } else {
-                    let lines = vec!["What you wrote is not signed and not kept.".into()];
-                    context.confirm(Question { title: "Leave the opinion?".into(), lines }, Action::LeaveConfirmed);
-                }
-            }
+            Action::Back if self.signing.is_none() => self.leave(context),
             Action::LeaveConfirmed => context.go(Go::Back),
+            Action::StartOver if self.is_busy() => {}
+            Action::StartOver if self.draft().is_empty() => context.say("Nothing is written yet."),
+            Action::StartOver => {
+                let lines = vec!["What is written here and kept of it is dropped.".into()];
+                context.confirm(Question { title: "Start over?".into(), lines }, Action::StartOverConfirmed);
+            }
+            Action::StartOverConfirmed => self.start_over(context),
             Action::NextField => self.moved(1),
             Action::PreviousField => self.moved(PARTS.len() - 1),
-            Action::Review if self.signing.is_none() => self.review(context),
+            Action::Review if !self.is_busy() => self.review(context),
             Action::Sign => self.sign(context),
             Action::SignIncomplete => {
                 self.incomplete_ok = true;
@@ -204,40 +290,79 @@ impl Screen for OpinionForm {
         }
     }
 
-    fn key(&mut self, key: KeyEvent, _context: &mut Context<'_>) {
-        if self.signing.is_some() {
-            return;
-        }
-        let chord = Chord::of(key);
-        match self.editor() {
-            Some(editor) => drop(editor.input(key)),
-            None => match (chord.code, chord.modifiers) {
-                (KeyCode::Right | KeyCode::Char(' '), KeyModifiers::NONE) => {
-                    self.agreement = Some(self.agreement.map_or(0, |at| (at + 1) % AGREEMENTS.len()));
-                }
-                (KeyCode::Left, KeyModifiers::NONE) => {
-                    let last = AGREEMENTS.len() - 1;
-                    self.agreement = Some(self.agreement.map_or(last, |at| (at + last) % AGREEMENTS.len()));
-                }
-                (KeyCode::Enter, _) => self.moved(1),
-                _ => {}
-            },
+    fn shown(&mut self, context: &mut Context<'_>) {
+        if !self.is_open {
+            self.is_open = true;
+            self.keeping.begin(context);
         }
     }
 
-    fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
-        if let Some(editor) = self.editor() {
-            editor.insert_str(text);
+    fn dropped(&mut self, context: &mut Context<'_>) {
+        if self.signing.is_none() && !self.is_signed {
+            // Nobody is left to be told.
+            let _ = self.keeping.keep(self.draft(), context);
+        }
+    }
+
+    fn tick(&mut self, context: &mut Context<'_>) {
+        self.keep_if_due(context);
+    }
+
+    fn key(&mut self, key: KeyEvent, context: &mut Context<'_>) {
+        if self.is_busy() {
+            return;
+        }
+        let chord = Chord::of(key);
+        let agreement = self.agreement;
+        let is_changed = match self.editor() {
+            Some(editor) => editor.input(key),
+            None => {
+                match (chord.code, chord.modifiers) {
+                    (KeyCode::Right | KeyCode::Char(' '), KeyModifiers::NONE) => {
+                        self.agreement = Some(self.agreement.map_or(0, |at| (at + 1) % AGREEMENTS.len()));
+                    }
+                    (KeyCode::Left, KeyModifiers::NONE) => {
+                        let last = AGREEMENTS.len() - 1;
+                        self.agreement = Some(self.agreement.map_or(last, |at| (at + last) % AGREEMENTS.len()));
+                    }
+                    (KeyCode::Enter, _) => self.moved(1),
+                    _ => {}
+                }
+                agreement != self.agreement
+            }
+        };
+        if is_changed {
+            self.keeping.changed(context);
+        }
+        // Who types without a pause leaves no tick to it.
+        self.keep_if_due(context);
+    }
+
+    fn paste(&mut self, text: &str, context: &mut Context<'_>) {
+        if !self.is_busy() && self.editor().is_some_and(|editor| editor.insert_str(text)) {
+            self.keeping.changed(context);
         }
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        match self.keeping.answered(ticket, outcome, context) {
+            Heard::Nothing => {}
+            Heard::Read(draft) => draft.into_iter().for_each(|draft| self.restore(draft.opinion)),
+            Heard::Kept => self.go_if_kept(context),
+            Heard::Failed(failure) if self.leaving => {
+                self.leaving = false;
+                self.leave_unkept(&failure.what, context);
+            }
+            Heard::Failed(failure) => context.say_failure(&failure),
+        }
+        self.keep_if_due(context);
         if self.signing != Some(ticket) {
             return;
         }
         self.signing = None;
         let failure = match outcome {
             Ok(_) => {
+                self.is_signed = true;
                 context.say_good("Signed. The case shows who has it.");
                 context.go(Go::Back);
                 return;
@@ -272,6 +397,8 @@ impl Screen for OpinionForm {
         lines.extend(self.missing.iter().map(|missing| Line::styled(format!("limited: {missing}"), look.warn())));
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), question);
         self.draw_title(frame, agreement, Part::Agreement, look);
+        let kept = Rect { height: 1.min(agreement.height), ..agreement };
+        frame.render_widget(Paragraph::new(self.keeping.words(look)).right_aligned(), kept);
         let choices = AGREEMENTS.iter().enumerate().flat_map(|(at, (_, words))| {
             let style = if self.agreement == Some(at) { look.chosen() } else { look.plain() };
             [Span::raw("  "), Span::styled(format!(" {words} "), style)]
@@ -304,3 +431,16 @@ impl OpinionForm {
 fn below(area: Rect) -> Rect {
     Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area }
 }
+
+/// A text to be edited, with the cursor at its end.
+fn editor(text: &str) -> TextArea<'static> {
+    let mut editor = TextArea::new(text.lines().map(str::to_owned).collect());
+    editor.move_cursor(CursorMove::Bottom);
+    editor.move_cursor(CursorMove::End);
+    editor.set_cursor_line_style(ratatui::style::Style::new());
+    editor.set_wrap_mode(WrapMode::Word);
+    editor
+}
+
+#[cfg(test)]
+mod tests;
