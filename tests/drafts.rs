@@ -1,5 +1,7 @@
 //! Opinions that are being written: kept sealed on one machine, through every end of the program, until they are signed.
 
+use std::io::Read;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use overread::encoding::random::{Rng, Seeded};
@@ -236,6 +238,32 @@ fn a_form_that_is_killed_loses_no_more_than_the_last_moment() {
         before = kept;
     }
     assert!(before.len() > 20, "so little was kept that nothing was tried: {before}");
+}
+
+#[test]
+fn time_passes_for_the_form_while_a_mouse_never_rests() {
+    let folder = TempDir::new().unwrap();
+    let (home, case) = home(&folder);
+    let file = folder.path().join("opinion.toml");
+    std::fs::write(&file, "impression = \"0\"\nagreement = \"\"\n").unwrap();
+    home.run(0, &["opinion", "draft", &case, "--file", file.to_str().unwrap()]);
+    let terminal = Terminal::open();
+    let _app = form(&terminal, &home);
+    terminal.types(b"1");
+    let moves = || {
+        terminal.types(b"\x1b[<35;10;10M\x1b[<35;11;10M");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    until("the draft", || {
+        let mut show = home.json(&["opinion", "draft", &case]);
+        let mut show = Killed(show.stdout(Stdio::piped()).spawn().unwrap());
+        while show.0.try_wait().unwrap().is_none() {
+            moves();
+        }
+        let mut said = String::new();
+        show.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said.contains("\"01\"").then_some(())
+    });
 }
 
 #[test]

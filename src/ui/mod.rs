@@ -130,15 +130,22 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
         worker.begin(wish).await;
     }
     let began = Instant::now();
+    let mut ticked = began;
     let ended = loop {
         if let Err(error) = pictures.draw(&mut terminal, &mut app) {
             break Err(terminal_failure(error));
         }
         let tick = if app.is_playing() { TICK_PLAYING } else { TICK };
-        // Nothing of the worker is lost when time passes first: a message stays in its queue.
+        // However much comes in, signals are heard and time passes: the lock depends on it. Nothing is lost when they go
+        // first, since a message stays in its queue.
         let mut next = tokio::select! {
-            message = tokio::time::timeout(tick, messages.recv()) => message.unwrap_or(Some(Message::Tick)),
+            biased;
             () = signals.any() => break Ok(()),
+            () = tokio::time::sleep_until((ticked + tick).into()) => {
+                ticked = Instant::now();
+                Some(Message::Tick)
+            }
+            message = messages.recv() => message,
         };
         for _ in 0..BATCH_MAX {
             let Some(message) = next else { break };
