@@ -113,6 +113,7 @@ mod tests {
             (WrongUse, 2),
             (Ambiguous, 2),
             (WrongPassphrase, 3),
+            (TooSoon, 3),
             (Locked, 3),
             (NotFound, 4),
             (NotAMember, 5),

@@ -20,7 +20,17 @@ pub(super) async fn show_and_confirm(session: &mut Session) -> Result<(), Failur
     if !session.person.is_here() || session.status().await?.recovery_confirmed != Some(false) {
         return Ok(());
     }
-    let reply = session.step("recovery-code", Request::RecoveryCode, Some(0)).await?;
+    session
+        .output
+        .say("\nYour recovery code is not on paper yet. Whoever has it is you, so your passphrase comes first.");
+    let reply = match session.step("recovery-code", Request::RecoveryCode, Some(0)).await {
+        // What the command is for is done: this can wait for another day.
+        Err(failure) if matches!(failure.code, FailureCode::WrongPassphrase | FailureCode::TooSoon) => {
+            session.output.say(&failure.what);
+            return not_confirmed(session);
+        }
+        reply => reply?,
+    };
     let text = render::text(&reply, session.output.width());
     session.output.say("");
     session.output.say(text.trim_end());
@@ -51,6 +61,10 @@ pub(super) async fn confirm(session: &mut Session, words: usize) -> Result<(), F
             Err(failure) => session.output.say(&failure.what),
         }
     }
+    not_confirmed(session)
+}
+
+fn not_confirmed(session: &mut Session) -> Result<(), Failure> {
     session.output.warn("the recovery code is not confirmed: `overread vault recovery-code` shows it again.");
     Ok(())
 }
@@ -103,7 +117,7 @@ mod tests {
     #[test]
     fn the_words_typed_are_sent_with_their_positions_until_they_are_right() {
         let mut tries = 0;
-        let person = Script::answering(&["", "a", "b", "c", "ZOO", "zoo", "zoo"]);
+        let person = Script::answering(&["correct horse", "", "a", "b", "c", "ZOO", "zoo", "zoo"]);
         let (output, captured) = Captured::text();
         let (mut session, asked) = scripted(output, &person, move |envelope, _| match &envelope.request {
             Request::Status => Ok(unconfirmed()),

@@ -4,6 +4,8 @@
 //! looked at it (typed text that names the patient, an opinion on an incomplete study) is shown to the person and
 //! sent again if she agrees; a script must give the flag.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::node::api::{Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request, Status};
@@ -16,6 +18,9 @@ use super::{exit, render};
 
 /// How often a mistyped passphrase is asked for again.
 const PASSPHRASE_TRIES_MAX: usize = 3;
+
+/// Longest time for which a passphrase that comes too early is held back, in seconds; then it is up to the person.
+const WAIT_SECONDS_MAX: u64 = 10;
 
 /// What the global flags say about every request.
 #[derive(Default)]
@@ -36,6 +41,8 @@ pub(super) struct Session {
     pub(super) manner: Manner,
     way: Way,
     status: Option<Status>,
+    /// What opened the vault for this command, so that it need not be typed twice.
+    proof: Option<Passphrase>,
 }
 
 enum Way {
@@ -52,7 +59,7 @@ impl Session {
         passphrases: Passphrases,
         manner: Manner,
     ) -> Self {
-        Self { output, person, passphrases, manner, way: Way::Node(client), status: None }
+        Self { output, person, passphrases, manner, way: Way::Node(client), status: None, proof: None }
     }
 
     /// Whether the node goes on after this command.
@@ -158,9 +165,18 @@ impl Session {
         let mut passphrase = self.passphrase_for(&request).await?;
         for tried in 1.. {
             let sent = passphrase.is_some();
+            let again = passphrase.clone();
             let ended = self.send(request.clone(), passphrase, request_id.clone(), wait_seconds).await;
             match ended {
                 Err(failure) if failure.code == FailureCode::Locked && !sent => {}
+                Err(Failure { code: FailureCode::TooSoon, wait_seconds: Some(seconds), what, .. })
+                    if seconds <= WAIT_SECONDS_MAX && self.person.is_here() && !self.passphrases.is_given() =>
+                {
+                    self.output.say(&what);
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    passphrase = again;
+                    continue;
+                }
                 Err(failure)
                     if failure.code == FailureCode::WrongPassphrase
                         && tried < PASSPHRASE_TRIES_MAX
@@ -172,6 +188,7 @@ impl Session {
                 ended => {
                     // Whatever was carried out may have opened, locked or made the vault.
                     self.status = None;
+                    self.proof = again.filter(|_| ended.is_ok()).or(self.proof.take());
                     return ended;
                 }
             }
@@ -186,11 +203,16 @@ impl Session {
             // Whoever has an identity is told so by the node, and need not invent a passphrase first.
             Request::Init { .. } if self.status().await?.initialised => Ok(None),
             Request::Init { .. } => self.passphrases.new_one(&mut self.output, &mut *self.person).map(Some),
-            Request::VaultPassphrase { .. } => {
+            // It was typed for a step before this one.
+            Request::RecoveryCode if self.proof.is_some() => Ok(self.proof.clone()),
+            // An open vault is no proof of who asks.
+            Request::VaultPassphrase { .. } | Request::RecoveryCode => {
+                let what = match request {
+                    Request::RecoveryCode => "The recovery code is shown to who knows the passphrase.",
+                    _ => "Another passphrase needs the one until now.",
+                };
                 let needed = |failure| match failure {
-                    Failure { code: FailureCode::Locked, .. } => {
-                        Failure { what: "Another passphrase needs the one until now.".into(), ..failure }
-                    }
+                    Failure { code: FailureCode::Locked, .. } => Failure { what: what.into(), ..failure },
                     failure => failure,
                 };
                 self.passphrases.current(&mut self.output, &mut *self.person).map(Some).map_err(needed)
@@ -381,6 +403,7 @@ pub(super) mod tests {
             manner: Manner::default(),
             way: Way::Scripted(node),
             status: None,
+            proof: None,
         };
         (session, asked)
     }
@@ -442,6 +465,28 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_recovery_code_needs_the_passphrase_even_while_the_vault_is_open_and_once_in_a_command() {
+        let node = |envelope: &Envelope, _: &mut dyn FnMut(Event) -> Option<Request>| match envelope.request {
+            Request::Status => Ok(status(true, false)),
+            Request::RecoveryCode => {
+                let right = envelope.passphrase.as_ref().is_some_and(|passphrase| passphrase.0 == "right");
+                nothing_if(right, FailureCode::WrongPassphrase)
+            }
+            _ => Ok(Reply::Nothing {}),
+        };
+        let (mut session, asked) = scripted(Captured::text().0, &Script::nobody(), node);
+        let failure = run(session.carry_out(Request::RecoveryCode)).unwrap_err();
+        assert_eq!(failure.code.exit_code(), 3);
+        assert_eq!(failure.what, "The recovery code is shown to who knows the passphrase.");
+        assert!(asked.lock().unwrap().is_empty(), "nothing is asked without it");
+        let person = Script::answering(&["right"]);
+        let (mut session, _) = scripted(Captured::text().0, &person, node);
+        assert_eq!(run(session.carry_out(Request::RecoveryCode)), Ok(0));
+        assert_eq!(run(session.carry_out(Request::RecoveryCode)), Ok(0));
+        assert_eq!(person.asked().len(), 1);
+    }
+
+    #[test]
     fn a_mistyped_passphrase_is_asked_for_again_but_a_given_one_is_not() {
         let node = |envelope: &Envelope, _: &mut dyn FnMut(Event) -> Option<Request>| match envelope.request {
             Request::Status => Ok(status(true, true)),
@@ -457,6 +502,29 @@ pub(super) mod tests {
         session.passphrases.handed = Some(Passphrase("wrong".into()));
         assert_eq!(run(session.carry_out(say(false))).unwrap_err().code.exit_code(), 3);
         assert!(person.asked().is_empty());
+    }
+
+    #[test]
+    fn a_passphrase_that_comes_too_early_waits_for_a_person_and_is_refused_to_a_script() {
+        let mut refused = 0;
+        let node = move |envelope: &Envelope, _: &mut dyn FnMut(Event) -> Option<Request>| match envelope.request {
+            Request::Status => Ok(status(true, true)),
+            _ if refused == 0 => {
+                refused += 1;
+                Err(Failure::new(FailureCode::TooSoon, "The next one is taken in 1 s.").wait(1))
+            }
+            _ => Ok(Reply::Nothing {}),
+        };
+        let (output, captured) = Captured::text();
+        let (mut session, asked) = scripted(output, &Script::answering(&["right"]), node);
+        assert_eq!(run(session.carry_out(say(false))), Ok(0));
+        assert!(captured.err().contains("taken in 1 s"), "{}", captured.err());
+        let asked: Vec<_> =
+            asked.lock().unwrap().iter().filter_map(|sent| Some(sent.passphrase.clone()?.0.clone())).collect();
+        assert_eq!(asked, ["right", "right"], "it is typed once");
+        let (mut session, _) = scripted(Captured::text().0, &Script::nobody(), node);
+        session.passphrases.handed = Some(Passphrase("right".into()));
+        assert_eq!(run(session.carry_out(say(false))).unwrap_err().code.exit_code(), 3);
     }
 
     #[test]

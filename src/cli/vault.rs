@@ -58,7 +58,8 @@ afterwards, so that the others learn of it.")]
 Example:
   overread vault recovery-code
 
-At a terminal three of the words are asked for afterwards, to see that they are on paper.")]
+Asks for your passphrase first, also while the vault is open. At a terminal three of the words are asked for afterwards,
+to see that they are on paper.")]
     RecoveryCode,
     /// Lock the running node: it goes on taking deliveries, and opens and signs nothing
     #[command(after_help = "\

@@ -13,16 +13,16 @@ use tokio::sync::mpsc;
 use super::api::{Answer, Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request, Status};
 use super::delivery::Waiter;
 use super::frontiers::Frontiers;
-use super::home::{Home, Open, no_vault, secret, store_failure, vault_failure};
+use super::home::{Home, Open, no_vault, store_failure};
 use super::link::{Inner, Link};
 use super::live::Live;
 use super::pacs::Listening;
+use super::passphrase::Attempts;
 use super::rooms::Rooms;
 use super::studies::Studies;
 use super::{Asked, Asking, NodeOptions, control};
 use crate::encoding::time::Timestamp;
-use crate::identity::trust::TestCards;
-use crate::identity::vault::{LockedVault, delay_after};
+use crate::identity::vault::LockedVault;
 use crate::pacs::inbox::Inbox;
 use crate::store::{Batch, Store, Table};
 
@@ -60,7 +60,7 @@ pub(super) struct Node {
     followers: Vec<mpsc::Sender<Answer>>,
     /// Weak: the node ends when neither its owner nor a program at the socket can ask it any more.
     asking: mpsc::WeakSender<Asking>,
-    wrong_passphrases: u32,
+    pub(super) attempts: Attempts,
     last_request: Instant,
     /// When the node last looked for pixels whose time is over.
     pub retention_looked: Instant,
@@ -110,7 +110,7 @@ impl Node {
             inner_receiver: Some(inner_receiver),
             followers: Vec::new(),
             asking,
-            wrong_passphrases: 0,
+            attempts: Attempts::default(),
             last_request: Instant::now(),
             retention_looked: Instant::now(),
         })
@@ -206,8 +206,7 @@ impl Node {
                 self.lock().await;
                 return Ok(Step::Done(Reply::Nothing {}));
             }
-            // Whoever stands at an unlocked screen is not yet its owner.
-            Request::VaultPassphrase { .. } if self.is_open() => self.prove(passphrase).await?,
+            Request::VaultPassphrase { .. } | Request::RecoveryCode if self.is_open() => self.prove(passphrase)?,
             _ => self.unlock(passphrase).await?,
         }
         if let Some(id) = &task.request_id
@@ -329,41 +328,6 @@ impl Node {
             site: open.map(|open| open.card.site().into_owned()),
             recovery_confirmed: open.map(|open| open.settings.recovery_confirmed),
         })
-    }
-
-    /// Opens the vault unless it is open; wrong passphrases make it wait longer each time.
-    async fn unlock(&mut self, passphrase: Option<Passphrase>) -> Result<(), Failure> {
-        if self.is_open() {
-            return Ok(());
-        }
-        if self.home.vault_file()?.is_none() {
-            return Err(no_vault());
-        }
-        let passphrase = passphrase.ok_or_else(|| passphrase_needed("The vault is locked."))?;
-        let test_cards = if self.options.test_cards { TestCards::Allow } else { TestCards::Refuse };
-        let store = self.store.clone();
-        let (open, store) = self.try_passphrase(|node| node.home.open(&passphrase, store, test_cards)).await?;
-        self.opened(open, store).await
-    }
-
-    /// Checks that who asks knows the passphrase of the open vault.
-    async fn prove(&mut self, passphrase: Option<Passphrase>) -> Result<(), Failure> {
-        let passphrase = passphrase
-            .ok_or_else(|| passphrase_needed("This needs the passphrase of the vault, though it is open."))?;
-        let check = |node: &Self| node.me()?.vault.check_passphrase(&secret(&passphrase)).map_err(vault_failure);
-        self.try_passphrase(check).await
-    }
-
-    /// Tries a passphrase, after a wait that grows with every wrong one.
-    async fn try_passphrase<T>(&mut self, open: impl FnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
-        tokio::time::sleep(delay_after(self.wrong_passphrases)).await;
-        let opened = tokio::task::block_in_place(|| open(self));
-        match &opened {
-            Ok(_) => self.wrong_passphrases = 0,
-            Err(failure) if failure.code == FailureCode::WrongPassphrase => self.wrong_passphrases += 1,
-            Err(_) => {}
-        }
-        opened
     }
 
     /// Goes on with an open vault.
@@ -503,11 +467,6 @@ pub(super) fn now() -> Timestamp {
 fn passphrase_missing() -> Failure {
     Failure::new(FailureCode::Locked, "A new vault needs a passphrase.")
         .hint("Give one: --passphrase-file F, OVERREAD_PASSPHRASE, or at the prompt.")
-}
-
-fn passphrase_needed(what: &str) -> Failure {
-    Failure::new(FailureCode::Locked, what)
-        .hint("Give the passphrase: --passphrase-file F, OVERREAD_PASSPHRASE, or at the prompt.")
 }
 
 /// Whether a request talks to other devices.

@@ -214,8 +214,7 @@ pub(super) fn recovery_code(words: &str) -> Result<RecoveryCode, Failure> {
 /// Words for what is wrong with a vault.
 pub(super) fn vault_failure(error: VaultError) -> Failure {
     match error {
-        VaultError::WrongPassphrase => Failure::new(FailureCode::WrongPassphrase, "The passphrase is wrong.")
-            .hint("Try again; after several wrong ones the program waits longer each time."),
+        VaultError::WrongPassphrase => Failure::new(FailureCode::WrongPassphrase, "The passphrase is wrong."),
         VaultError::PassphraseTooShort { .. } => Failure::new(
             FailureCode::WrongUse,
             format!("The passphrase is shorter than {PASSPHRASE_CHARS_MIN} characters."),

@@ -38,6 +38,7 @@ mod live;
 mod opinions;
 mod pacs;
 mod pairing;
+mod passphrase;
 mod people;
 mod pictures;
 mod rooms;

@@ -406,6 +406,8 @@ pub(super) fn trust_failure(error: TrustError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::sync::mpsc;
 
     use super::*;
@@ -427,23 +429,80 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn an_open_vault_gets_another_passphrase_only_from_who_knows_the_one_until_now() {
+    /// The same as soon as a passphrase is taken again.
+    async fn ask_in_time(node: &NodeHandle, request: Request, passphrase: &str) -> Result<Reply, Failure> {
+        loop {
+            match ask(node, request.clone(), Some(passphrase)).await {
+                Err(Failure { code: FailureCode::TooSoon, .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// A node whose passphrase is `correct horse`.
+    async fn annas() -> (tempfile::TempDir, NodeHandle) {
         let folder = tempfile::tempdir().unwrap();
         let options =
             NodeOptions { listen: vec!["/ip4/127.0.0.1/tcp/0".into()], beacon: false, ..NodeOptions::default() };
         let node = NodeHandle::start(&folder.path().join("home"), options).unwrap();
         let init = Request::Init { name: "Dr. Anna Weber".into(), site: "St. Vinzenz".into(), phone: None };
         ask(&node, init, Some("correct horse")).await.unwrap();
+        (folder, node)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_open_vault_gets_another_passphrase_only_from_who_knows_the_one_until_now() {
+        let (_folder, node) = annas().await;
         let change = || Request::VaultPassphrase { new: Passphrase("battery staple".into()) };
         for (typed, refused) in [(None, FailureCode::Locked), (Some("incorrect horse"), FailureCode::WrongPassphrase)] {
             assert_eq!(ask(&node, change(), typed).await.unwrap_err().code, refused);
             assert!(ask(&node, Request::CardList, None).await.is_ok(), "the vault stays open");
         }
-        ask(&node, change(), Some("correct horse")).await.unwrap();
+        ask_in_time(&node, change(), "correct horse").await.unwrap();
         ask(&node, Request::Lock, None).await.unwrap();
         assert!(ask(&node, Request::CardList, Some("correct horse")).await.is_err());
-        assert!(ask(&node, Request::CardList, Some("battery staple")).await.is_ok());
+        assert!(ask_in_time(&node, Request::CardList, "battery staple").await.is_ok());
+        node.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_open_vault_shows_its_recovery_code_only_to_who_knows_the_passphrase() {
+        let (_folder, node) = annas().await;
+        for (typed, refused) in [(None, FailureCode::Locked), (Some("incorrect horse"), FailureCode::WrongPassphrase)] {
+            assert_eq!(ask(&node, Request::RecoveryCode, typed).await.unwrap_err().code, refused);
+        }
+        let shown = ask_in_time(&node, Request::RecoveryCode, "correct horse").await.unwrap();
+        assert!(matches!(shown, Reply::RecoveryCode { words } if words.len() == 24));
+        ask(&node, Request::Lock, None).await.unwrap();
+        assert_eq!(ask(&node, Request::RecoveryCode, None).await.unwrap_err().code, FailureCode::Locked);
+        assert!(ask(&node, Request::RecoveryCode, Some("correct horse")).await.is_ok(), "it opens the vault too");
+        node.shutdown().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn wrong_passphrases_make_the_next_wait_and_nobody_else() {
+        let (_folder, node) = annas().await;
+        ask(&node, Request::Lock, None).await.unwrap();
+        let list = || Request::CardList;
+        let wrong = ask(&node, list(), Some("incorrect horse")).await.unwrap_err();
+        assert_eq!((wrong.code, wrong.wait_seconds), (FailureCode::WrongPassphrase, Some(1)));
+        ask_in_time(&node, list(), "another horse").await.unwrap_err();
+        let begun = std::time::Instant::now();
+        // Even the right one: who guesses learns nothing by trying fast.
+        let early = ask(&node, list(), Some("correct horse")).await.unwrap_err();
+        assert_eq!((early.code, early.wait_seconds), (FailureCode::TooSoon, Some(2)), "{early}");
+        assert_eq!(early.code.exit_code(), 3);
+        ask(&node, Request::Status, None).await.unwrap();
+        assert_eq!(ask(&node, list(), None).await.unwrap_err().code, FailureCode::Locked);
+        assert!(begun.elapsed() < Duration::from_secs(1), "the node went on: {:?}", begun.elapsed());
+        ask_in_time(&node, list(), "correct horse").await.unwrap();
+        // The count ended with the right one, and outlives locking.
+        ask(&node, Request::VaultPassphrase { new: Passphrase("battery staple".into()) }, Some("no horse"))
+            .await
+            .unwrap_err();
+        ask(&node, Request::Lock, None).await.unwrap();
+        let early = ask(&node, list(), Some("correct horse")).await.unwrap_err();
+        assert_eq!((early.code, early.wait_seconds), (FailureCode::TooSoon, Some(1)), "{early}");
         node.shutdown().await;
     }
 }

@@ -149,7 +149,7 @@ impl Asker {
         let request = Request::Init { name: NAME.into(), site: SITE.into(), phone: None };
         asker.ask(request, Some(passphrase.clone())).await?;
         // Nobody needs a way back into a home that is deleted when the app is left.
-        let Reply::RecoveryCode { words } = asker.ask(Request::RecoveryCode, None).await? else {
+        let Reply::RecoveryCode { words } = asker.ask(Request::RecoveryCode, Some(passphrase.clone())).await? else {
             return Err(unexpected());
         };
         asker.ask(Request::ConfirmRecoveryCode { words: words.join(" ") }, None).await?;

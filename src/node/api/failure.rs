@@ -15,6 +15,9 @@ pub struct Failure {
     /// More to show: text-check hits, candidates of an ambiguous id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub details: BTreeMap<String, Vec<String>>,
+    /// After so many seconds the same may be tried again, and not before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u64>,
 }
 
 /// Why a request was not carried out; each has its exit code (design 8).
@@ -27,6 +30,8 @@ pub enum FailureCode {
     WrongUse,
     Ambiguous,
     WrongPassphrase,
+    /// A wrong passphrase was typed shortly before; nothing was tried.
+    TooSoon,
     Locked,
     NotFound,
     NotAMember,
@@ -48,7 +53,7 @@ impl FailureCode {
         match self {
             Self::Failed | Self::InUse | Self::DiskFull | Self::Damaged => 1,
             Self::WrongUse | Self::Ambiguous => 2,
-            Self::WrongPassphrase | Self::Locked => 3,
+            Self::WrongPassphrase | Self::TooSoon | Self::Locked => 3,
             Self::NotFound => 4,
             Self::NotAMember | Self::Untrusted | Self::Role | Self::TextCheck | Self::OtherPatient | Self::Unsafe => 5,
             Self::Partly => 6,
@@ -60,11 +65,16 @@ impl FailureCode {
 
 impl Failure {
     pub fn new(code: FailureCode, what: impl Into<String>) -> Self {
-        Self { code, what: what.into(), hint: None, details: BTreeMap::new() }
+        Self { code, what: what.into(), hint: None, details: BTreeMap::new(), wait_seconds: None }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn wait(mut self, seconds: u64) -> Self {
+        self.wait_seconds = Some(seconds);
         self
     }
 

@@ -57,6 +57,7 @@ pub enum Request {
         name: String,
         site: String,
     },
+    /// The words that restore the identity. The passphrase goes with it, even if the vault is open.
     RecoveryCode,
     /// The person typed back words of the recovery code: it is on paper.
     ConfirmRecoveryCode {

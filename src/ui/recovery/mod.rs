@@ -1,8 +1,8 @@
 //! The recovery code on paper: 24 words are shown, then three of them asked for.
 //!
 //! Typing words back is the only sign that the paper exists. Which three is rolled anew each time, and while they are
-//! asked for the code is on no screen. Whoever shows the code here has the vault open; it is shown only when asked for,
-//! since it is all that stands between a stranger and this identity.
+//! asked for the code is on no screen. It is all that stands between a stranger and this identity, so it is shown only to
+//! who types the passphrase: an open screen is no proof of who stands before it.
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 use super::keys::{Action, Place};
 use super::look::Look;
 use super::message::Ticket;
-use super::screen::{Context, Dots, Go, Outcome, Screen};
+use super::screen::{Context, Dots, Go, Outcome, Screen, in_one_line};
 use super::widget::field::Field;
 use super::widget::form::Form;
 use super::widget::popup;
 use crate::encoding::text::shown;
-use crate::node::api::{FailureCode, Reply, Request};
+use crate::node::api::{FailureCode, Passphrase, Reply, Request};
 
 /// Words asked for.
 const ASKED: usize = 3;
@@ -27,7 +27,7 @@ const ASKED: usize = 3;
 /// How often wrong words may be typed before the code is shown again.
 const TRIES_MAX: usize = 3;
 
-/// So long after it came up no key shows the code, in milliseconds.
+/// So long after it came up no key counts, in milliseconds.
 const HOLD_MS: u64 = 600;
 
 /// Words one below the other.
@@ -35,8 +35,8 @@ const ROWS: usize = 6;
 
 /// What the screen waits for.
 enum Stage {
-    /// That she has paper, and nobody looks over her shoulder.
-    Ready,
+    /// Her passphrase, once she has paper and nobody looks over her shoulder.
+    Ready(Form),
     /// The words from the node.
     Code,
     /// That they are on paper.
@@ -58,12 +58,24 @@ pub struct Recovery {
 impl Recovery {
     /// `confirmed`: whether it is on paper already, as far as that is known.
     pub fn new(confirmed: Option<bool>) -> Self {
-        Self { stage: Stage::Ready, asked: None, confirmed, shown_ms: 0, differed: false }
+        Self { stage: Stage::Ready(passphrase()), asked: None, confirmed, shown_ms: 0, differed: false }
+    }
+
+    /// Asks for the passphrase, then shows the code.
+    fn ask_for_passphrase(&mut self) {
+        self.stage = Stage::Ready(passphrase());
     }
 
     fn show(&mut self, context: &mut Context<'_>) {
+        let Stage::Ready(form) = &mut self.stage else { return };
+        let typed = form.untrimmed(0);
+        if typed.is_empty() {
+            form.refuse(0, "Your passphrase is needed: an open screen is no proof that it is you.");
+            return;
+        }
+        let typed = Passphrase(typed.to_owned());
         self.stage = Stage::Code;
-        self.asked = Some(context.ask(Request::RecoveryCode));
+        self.asked = Some(context.ask_with(Request::RecoveryCode, Some(typed), None));
     }
 
     fn ask_for_words(&mut self, words: usize, tries: usize, context: &mut Context<'_>) {
@@ -85,12 +97,17 @@ impl Recovery {
         self.asked = Some(context.ask(Request::ConfirmRecoveryCode { words: typed.join(" ") }));
     }
 
+    fn is_held(&self, context: &Context<'_>) -> bool {
+        context.now_ms.saturating_sub(self.shown_ms) < HOLD_MS
+    }
+
     fn submit(&mut self, context: &mut Context<'_>) {
+        let is_held = self.is_held(context);
         match &mut self.stage {
             _ if self.asked.is_some() => {}
             // It may have come while she was about to press Enter on the worklist.
-            Stage::Ready if context.now_ms.saturating_sub(self.shown_ms) < HOLD_MS => {}
-            Stage::Ready => self.show(context),
+            Stage::Ready(_) if is_held => {}
+            Stage::Ready(_) => self.show(context),
             Stage::Code => {}
             Stage::Written(words) => {
                 let words = words.len();
@@ -121,8 +138,8 @@ fn places(words: usize, mut roll: impl FnMut() -> u64) -> Vec<usize> {
 impl Screen for Recovery {
     fn place(&self) -> Place {
         match self.stage {
-            Stage::Words { .. } => Place::Form,
-            Stage::Ready | Stage::Code | Stage::Written(_) => Place::Recovery,
+            Stage::Ready(_) | Stage::Words { .. } => Place::Form,
+            Stage::Code | Stage::Written(_) => Place::Recovery,
         }
     }
 
@@ -131,7 +148,7 @@ impl Screen for Recovery {
     }
 
     fn typing(&self) -> bool {
-        matches!(self.stage, Stage::Words { .. })
+        matches!(self.stage, Stage::Ready(_) | Stage::Words { .. })
     }
 
     fn shown(&mut self, context: &mut Context<'_>) {
@@ -140,7 +157,7 @@ impl Screen for Recovery {
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         match (action, &mut self.stage) {
-            (Action::Back, Stage::Words { .. }) => self.show(context),
+            (Action::Back, Stage::Words { .. }) => self.ask_for_passphrase(),
             (Action::Back, _) => {
                 if self.confirmed != Some(true) {
                     context.say("The recovery code is not confirmed; R on the worklist comes back to it.");
@@ -148,19 +165,22 @@ impl Screen for Recovery {
                 context.go(Go::Back);
             }
             (Action::Submit, _) => self.submit(context),
-            (action, Stage::Words { form, .. }) => drop(form.act(action)),
+            (action, Stage::Ready(form) | Stage::Words { form, .. }) => drop(form.act(action)),
             _ => {}
         }
     }
 
-    fn key(&mut self, key: KeyEvent, _context: &mut Context<'_>) {
-        if let (Stage::Words { form, .. }, None) = (&mut self.stage, self.asked) {
-            form.key(key);
+    fn key(&mut self, key: KeyEvent, context: &mut Context<'_>) {
+        let is_held = self.is_held(context);
+        match (&mut self.stage, self.asked) {
+            (Stage::Ready(_), _) if is_held => {}
+            (Stage::Ready(form) | Stage::Words { form, .. }, None) => form.key(key),
+            _ => {}
         }
     }
 
     fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
-        if let (Stage::Words { form, .. }, None) = (&mut self.stage, self.asked) {
+        if let (Stage::Ready(form) | Stage::Words { form, .. }, None) = (&mut self.stage, self.asked) {
             form.paste(text);
         }
     }
@@ -181,7 +201,7 @@ impl Screen for Recovery {
                 let (words, tries) = (*words, *tries + 1);
                 if tries >= TRIES_MAX {
                     self.differed = true;
-                    self.show(context);
+                    self.ask_for_passphrase();
                     return;
                 }
                 self.ask_for_words(words, tries, context);
@@ -189,23 +209,31 @@ impl Screen for Recovery {
                     form.refuse(0, "Those are not the words at those places. Look at the paper again; now these:");
                 }
             }
-            (Err(failure), _) => {
-                context.say_failure(failure);
-                if let Stage::Code = self.stage {
-                    self.stage = Stage::Ready;
+            (Err(failure), Stage::Code) => {
+                self.ask_for_passphrase();
+                if let Stage::Ready(form) = &mut self.stage {
+                    form.refuse(0, in_one_line(failure));
                 }
             }
+            (Err(failure), _) => context.say_failure(failure),
         }
     }
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
         let inside = popup::open(frame, popup::middle(area, 78, 17), "Your recovery code", look);
         match &self.stage {
-            Stage::Ready | Stage::Code => ready(matches!(self.stage, Stage::Code), frame, inside, look),
+            Stage::Ready(form) => {
+                let [head, rest] = popup::head(inside, 8);
+                ready(self.differed, frame, head, look);
+                form.draw(frame, rest, None, look);
+            }
+            Stage::Code => {
+                frame.render_widget(Paragraph::new(Line::styled("reading the code …", look.dim())), inside);
+            }
             Stage::Written(words) => written(words, self.differed, frame, inside, look),
             Stage::Words { form, .. } => {
                 let [head, rest] = popup::head(inside, 2);
-                let line = Line::raw("From your paper, please; Esc shows the code once more.");
+                let line = Line::raw("From your paper, please; Esc goes back to the code.");
                 frame.render_widget(Paragraph::new(line), head);
                 form.draw(frame, rest, self.asked.map(|_| "comparing …"), look);
             }
@@ -213,22 +241,24 @@ impl Screen for Recovery {
     }
 }
 
-fn ready(asked: bool, frame: &mut Frame<'_>, area: Rect, look: Look) {
-    let last = if asked {
-        Line::styled("reading the code …", look.dim())
+fn passphrase() -> Form {
+    Form::new(vec![Field::secret("Your passphrase, to see the words")])
+}
+
+fn ready(differed: bool, frame: &mut Frame<'_>, area: Rect, look: Look) {
+    let first = if differed {
+        Line::styled("What you typed was not on the list: look at the code again.", look.bad())
     } else {
-        Line::styled("Enter shows the words   Esc later", look.key())
-    };
-    let lines = vec![
         Line::raw(
             "24 words restore your identity on another machine. Without them a lost or broken laptop is a lost identity: your colleagues would have to verify you anew.",
-        ),
+        )
+    };
+    let lines = vec![
+        first,
         Line::raw(""),
         Line::raw(
             "Take pen and paper, and see that nobody and no camera looks at the screen. Whoever has the words is you.",
         ),
-        Line::raw(""),
-        last,
     ];
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), area);
 }

@@ -54,8 +54,11 @@ fn the_code_is_shown_on_request_and_three_words_are_asked_back() {
         app.keys("R");
         app.looks_like("recovery-ready");
         app.enter();
-        assert!(!app.shows("umbrella"), "a key that was meant for the screen below shows nothing");
+        app.keys("Rightly so").enter();
         app.pass(HOLD_MS).enter();
+        assert!(app.shows("Your passphrase is needed"), "keys that were meant for the screen below count for nothing");
+        app.keys("correct horse").enter();
+        assert!(!app.shows("horse"), "{}", app.screen());
         app.looks_like("recovery-code");
         app.enter();
         app.looks_like("recovery-words");
@@ -71,11 +74,11 @@ fn the_code_is_shown_on_request_and_three_words_are_asked_back() {
 }
 
 #[test]
-fn wrong_words_are_asked_anew_at_other_places_and_after_three_tries_the_code_is_shown() {
+fn wrong_words_are_asked_anew_at_other_places_and_after_three_tries_the_way_leads_back_to_the_code() {
     for size in SIZES {
         let confirmed = Rc::default();
         let mut app = Harness::new(size, node(Rc::clone(&confirmed)));
-        app.keys("R").pass(HOLD_MS).enter().enter();
+        app.keys("R").pass(HOLD_MS).keys("correct horse").enter().enter();
         let first = asked_places(&app);
         app.keys("a").enter().keys("b").enter().keys("c").enter();
         app.looks_like("recovery-wrong");
@@ -84,7 +87,9 @@ fn wrong_words_are_asked_anew_at_other_places_and_after_three_tries_the_code_is_
             app.keys("a").enter().keys("b").enter().keys("c").enter();
         }
         app.looks_like("recovery-differed");
-        assert!(confirmed.borrow().len() == 3 && app.shows("umbrella"));
+        assert!(confirmed.borrow().len() == 3 && !app.shows("umbrella"), "not without the passphrase");
+        app.keys("correct horse").enter();
+        assert!(app.shows("umbrella") && app.shows("was not on this list"), "{}", app.screen());
     }
 }
 
@@ -92,15 +97,17 @@ fn wrong_words_are_asked_anew_at_other_places_and_after_three_tries_the_code_is_
 fn no_word_may_be_missing() {
     let confirmed = Rc::default();
     let mut app = Harness::new((80, 24), node(Rc::clone(&confirmed)));
-    app.keys("R").pass(HOLD_MS).enter().enter().enter().enter().enter();
+    app.keys("R").pass(HOLD_MS).keys("correct horse").enter().enter().enter().enter().enter();
     assert!(confirmed.borrow().is_empty() && app.shows("All three words are needed."));
 }
 
 #[test]
-fn escape_from_the_words_shows_the_code_once_more() {
+fn escape_from_the_words_leads_back_to_the_code_through_the_passphrase() {
     let mut app = Harness::new((80, 24), node(Rc::default()));
-    app.keys("R").pass(HOLD_MS).enter().enter();
+    app.keys("R").pass(HOLD_MS).keys("correct horse").enter().enter();
     app.key(KeyCode::Esc);
+    assert!(!app.shows("umbrella") && app.shows("Your passphrase"), "{}", app.screen());
+    app.keys("correct horse").enter();
     assert!(app.shows("umbrella"));
     app.key(KeyCode::Esc);
     assert!(!app.shows("umbrella") && app.shows("R your recovery code is not on paper yet"), "{}", app.screen());
@@ -133,10 +140,10 @@ fn it_comes_by_itself_once_after_the_first_case_has_gone_out() {
             other => all(other),
         });
         app.pass(10_000);
-        assert!(app.shows("Enter shows the words"), "{}", app.screen());
+        assert!(app.shows("Your passphrase, to see the words"), "{}", app.screen());
         app.key(KeyCode::Esc);
         app.pass(10_000);
-        assert!(app.shows("amber falcon") && !app.shows("Enter shows the words"), "{}", app.screen());
+        assert!(app.shows("amber falcon") && !app.shows("Your passphrase, to see the words"), "{}", app.screen());
     }
 }
 
@@ -155,4 +162,18 @@ proptest! {
         prop_assert!(places.windows(2).all(|pair| pair[0] < pair[1]));
         prop_assert!(places.iter().all(|place| (1..=words).contains(place)));
     }
+}
+
+#[test]
+fn a_wrong_passphrase_shows_no_code_and_says_why() {
+    let mut app = Harness::new((80, 24), |request| match request {
+        Request::RecoveryCode => {
+            let wrong = Failure::new(FailureCode::WrongPassphrase, "The passphrase is wrong.").wait(2);
+            Some(Err(wrong.hint("The next one is taken in 2 s, and later after each wrong one.")))
+        }
+        _ => None,
+    });
+    app.keys("R").pass(HOLD_MS).keys("wrong horse").enter();
+    assert!(app.shows("The passphrase is wrong. The next one is taken in 2 s"), "{}", app.screen());
+    assert!(!app.shows("horse"));
 }
