@@ -9,7 +9,7 @@ use rustix::termios::LocalModes;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program::{Home, send_signal, wait};
+use crate::support::program::{Home, send_signal, until, wait};
 use crate::support::study::Study;
 use crate::support::terminal::Terminal;
 
