@@ -11,15 +11,16 @@
 //! type, [`mod@write`] builds the file anew around the cleaned header, [`packing`] makes it small and byte-exact,
 //! [`object`] cuts it into sealed chunks, [`manifest`] names the chunks for the other side, [`order`] puts images into
 //! reading order. [`pixels`] decodes and windows frames, [`geometry`] says what a pixel measures and which side is
-//! which, [`plane`] where a frame lies in the patient, [`measure`] what a mark does. [`import`] drives it; [`export`]
-//! goes the other way; [`synthetic`] makes the demo's patient. Nothing here knows a database or a socket, and of a case
-//! only the shapes of marks.
+//! which, [`plane`] where a frame lies in the patient, [`measure`] what a mark does; [`mask`] burns black rectangles into
+//! every frame. [`import`] drives it; [`export`] goes the other way; [`synthetic`] makes the demo's patient. Nothing here
+//! knows a database or a socket, and of a case only the shapes of marks.
 
 pub mod deidentify;
 pub mod export;
 pub mod geometry;
 pub mod import;
 pub mod manifest;
+pub mod mask;
 pub mod measure;
 pub mod object;
 pub mod order;

@@ -539,7 +539,7 @@ impl Walk<'_> {
         let method = format!("Overread {}, PS3.15 2024e", self.rules.preset().name());
         header.put(DataElement::new(tags::DEIDENTIFICATION_METHOD, VR::LO, method));
         self.methods.sort_unstable();
-        let codes = self.methods.iter().map(|method| code_item(method.code(), "DCM", method.meaning())).collect();
+        let codes = self.methods.iter().copied().map(method_item).collect();
         header.put(sequence_of(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE, codes));
         let times = if self.methods.contains(&Method::ModifiedDates) { "MODIFIED" } else { "REMOVED" };
         header.put(DataElement::new(tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED, VR::CS, times));
@@ -608,6 +608,11 @@ fn removed_content_item() -> InMemDicomObject {
         sequence_of(tags::CONCEPT_NAME_CODE_SEQUENCE, vec![code_item("121106", "DCM", "Comment")]),
         DataElement::new(tags::TEXT_VALUE, VR::UT, DUMMY),
     ])
+}
+
+/// A method as an item of (0012,0064).
+pub(super) fn method_item(method: Method) -> InMemDicomObject {
+    code_item(method.code(), "DCM", method.meaning())
 }
 
 fn code_item(value: &str, scheme: &str, meaning: &str) -> InMemDicomObject {

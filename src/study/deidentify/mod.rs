@@ -11,12 +11,13 @@
 //!            └────────────────── deidentify ──┴── cleaned header, actions, words, risk ── Plan
 //! ```
 //!
-//! Start with [`deidentify`]. It does not read files, touch pixels, mask text in images or store anything: the
+//! Start with [`deidentify`]. It does not read files, touch pixels, mask text in images ([`super::mask`]) or store anything: the
 //! burned-in risk ([`burned_in`]) only says which instances a person must look at.
 
-use dicom_core::VR;
 use dicom_core::dictionary::DataDictionary;
 use dicom_core::header::{HasLength, Tag};
+use dicom_core::value::DataSetSequence;
+use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_object::InMemDicomObject;
 
@@ -335,6 +336,26 @@ fn check_class(uid: &str) -> Result<(), LeftOut> {
     }
     Ok(())
 }
+
+/// Writes into a cleaned header that its pixel data was cleaned as well (PS3.15 E.3.1, PS3.16 CID 7050): after its
+/// import, by whoever overwrote what was burned in.
+pub(super) fn earn_clean_pixel_data(header: &mut InMemDicomObject) {
+    let of = |tag| header.get(tag).and_then(|element| element.items().map(<[_]>::to_vec)).unwrap_or_default();
+    let mut codes: Vec<InMemDicomObject> = of(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE);
+    let code = Method::CleanPixelData.code();
+    if !codes.iter().any(|item| text_of(item, tags::CODE_VALUE).as_deref() == Some(code)) {
+        codes.push(engine::method_item(Method::CleanPixelData));
+        codes.sort_by_key(|item| text_of(item, tags::CODE_VALUE));
+    }
+    header.put(DataElement::new(tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE, VR::SQ, DataSetSequence::from(codes)));
+    let texts = header.get(tags::DEIDENTIFICATION_METHOD).and_then(values::texts).unwrap_or_default();
+    let mut texts: Vec<String> = texts.iter().filter(|text| *text != MASKED).cloned().collect();
+    texts.push(MASKED.to_owned());
+    header.put(DataElement::new(tags::DEIDENTIFICATION_METHOD, VR::LO, PrimitiveValue::Strs(texts.into())));
+}
+
+/// What (0012,0063) says of pixel data that was cleaned.
+const MASKED: &str = "Overread masks, PS3.15 2024e E.3.1";
 
 /// The first value of a text attribute without padding, if it has one.
 pub(crate) fn text_of(object: &InMemDicomObject, tag: Tag) -> Option<String> {

@@ -115,6 +115,8 @@ pub enum PresetError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Method {
     BasicProfile,
+    /// Earned by a mask, after import.
+    CleanPixelData,
     CleanGraphics,
     CleanStructuredContent,
     CleanDescriptors,
@@ -129,6 +131,7 @@ impl Method {
     pub const fn code(self) -> &'static str {
         match self {
             Self::BasicProfile => "113100",
+            Self::CleanPixelData => "113101",
             Self::CleanGraphics => "113103",
             Self::CleanStructuredContent => "113104",
             Self::CleanDescriptors => "113105",
@@ -144,6 +147,7 @@ impl Method {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::BasicProfile => "Basic Application Confidentiality Profile",
+            Self::CleanPixelData => "Clean Pixel Data Option",
             Self::CleanGraphics => "Clean Graphics Option",
             Self::CleanStructuredContent => "Clean Structured Content Option",
             Self::CleanDescriptors => "Clean Descriptors Option",

@@ -115,7 +115,7 @@ impl Frame {
         self.values.extremes(value_of)
     }
 
-    fn colour(&self, photometric: Photometric) -> Vec<u8> {
+    pub(super) fn colour(&self, photometric: Photometric) -> Vec<u8> {
         let highest = f64::from(u32::MAX >> (32 - self.description.bits_stored.min(32)));
         let eighth: Vec<u8> =
             self.values.iter().map(|value| (value / highest * 255.0).clamp(0.0, 255.0).round() as u8).collect();
@@ -161,6 +161,11 @@ impl Presentation {
             _ if photometric == Photometric::Monochrome1 => Self::Inverse,
             _ => Self::Identity,
         }
+    }
+
+    /// Whether more is shown brighter.
+    pub(super) fn rises(&self) -> bool {
+        self.share(0.0) <= self.share(1.0)
     }
 
     fn share(&self, share: f64) -> f64 {

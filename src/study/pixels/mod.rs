@@ -17,6 +17,7 @@
 //! frames is found out once; each frame is then decoded by itself.
 
 pub(super) mod attributes;
+mod black;
 mod cine;
 mod codec;
 mod description;
@@ -39,7 +40,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::OnceLock;
 
-use dicom_core::VR;
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
@@ -100,6 +101,12 @@ impl<'a> Image<'a> {
 
     pub fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The transfer syntax's UID, the pixel data's tag, its length in bytes, and whether that is compressed.
+    pub(super) fn pixel_data(&self) -> Option<(&str, Tag, usize, bool)> {
+        let pixel = self.part10.pixel.as_ref()?;
+        Some((&self.part10.syntax.uid, pixel.tag, pixel.bytes.len(), pixel.encapsulated))
     }
 
     /// Whether the pixel data went through a lossy codec, now or before (0028,2110).
