@@ -21,7 +21,7 @@ async fn an_image_that_was_left_out_is_looked_at_kept_out_admitted_and_reaches_t
     let import = ImportRequest { paths: vec![SAMPLE.into()], ..ImportRequest::default() };
     let imported = sender.json(Request::Import(import)).await;
     let study = imported["studies"][0]["id"].as_str().unwrap().to_owned();
-    let left_out = || sender.json(Request::StudyLeftOut { study: study.clone() });
+    let left_out = || sender.json(Request::StudyLeftOut { study: study.clone(), all: false });
     let images = left_out().await;
     let uid = images["images"][0]["sop_instance_uid"].as_str().unwrap().to_owned();
     assert_eq!((&images["images"][0]["state"], images["images"].as_array().unwrap().len()), (&"waits".into(), 1));
@@ -53,6 +53,7 @@ async fn an_image_that_was_left_out_is_looked_at_kept_out_admitted_and_reaches_t
         study: study.clone(),
         admit: admit.iter().map(|uid| (*uid).clone()).collect(),
         keep_out: keep_out.iter().map(|uid| (*uid).clone()).collect(),
+        masks: Vec::new(),
     };
     sender.json(decide(&[], &[&uid])).await;
     let kept = left_out().await;
@@ -73,5 +74,5 @@ async fn an_image_that_was_left_out_is_looked_at_kept_out_admitted_and_reaches_t
     assert_eq!(reader.begin(fetch, 30).await.end().await.unwrap().document()["complete"], true);
     let Reply::File(there) = reader.ask(file(&uid)).await.unwrap() else { panic!("no file") };
     assert_ne!(there.plain_hash, waiting.plain_hash, "it says now that nothing is burned in");
-    assert_eq!(reader.ask(Request::StudyLeftOut { study }).await.unwrap_err().code, FailureCode::NotFound);
+    assert_eq!(reader.ask(Request::StudyLeftOut { study, all: false }).await.unwrap_err().code, FailureCode::NotFound);
 }

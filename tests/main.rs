@@ -22,6 +22,7 @@ mod gate;
 mod golden;
 mod left_out;
 mod live;
+mod masks;
 mod pacs;
 mod reader;
 mod recall;

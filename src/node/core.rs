@@ -245,8 +245,13 @@ impl Node {
             R::StudyRemove { study } => self.study_remove(&study).await.map(Step::Done),
             R::StudyReview { study, directory } => self.study_review(&study, directory, task),
             R::StudyInclude { study, series } => self.study_include(&study, series, task),
-            R::StudyLeftOut { study } => self.study_left_out(&study).map(Step::Done),
-            R::StudyDecide { study, admit, keep_out } => self.study_decide(&study, admit, keep_out, task),
+            R::StudyLeftOut { study, all } => self.study_left_out(&study, all, task),
+            R::StudyDecide { study, admit, keep_out, masks } => {
+                self.study_decide(&study, super::looks::Decision { admit, keep_out, masks }, task)
+            }
+            R::StudyMask { study, images, series, rectangles } => {
+                self.study_mask(&study, images, series, rectangles, task)
+            }
             R::StudyPatients => self.study_patients().map(Step::Done),
             R::StudyExport { study, directory } => self.study_export(&study, directory, task),
             R::StudyFile { study, sop_instance_uid } => self.study_file(&study, sop_instance_uid, task),
@@ -494,6 +499,7 @@ fn needs_network(request: &Request) -> bool {
             | R::StudyInclude { .. }
             | R::StudyLeftOut { .. }
             | R::StudyDecide { .. }
+            | R::StudyMask { .. }
             | R::StudyPatients
             | R::StudyExport { .. }
             | R::StudyFile { .. }

@@ -35,6 +35,7 @@ mod home;
 pub mod library;
 mod link;
 mod live;
+mod looks;
 mod opinions;
 mod pacs;
 mod pairing;

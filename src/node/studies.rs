@@ -317,12 +317,18 @@ impl Node {
             let report = library::import(&store, &database, &request, taken.files(), now(), control);
             // Also of an import that was stopped or failed: studies finished before it are here.
             Ok(Box::new(move |node: &mut Node| {
-                node.studies.local = Studies::load(node.store()?)?.local;
+                node.reload_studies()?;
                 let mut report = report?;
                 node.imported_from_inbox(&taken, request.dry_run, &mut report);
                 Ok(Reply::Imported(report))
             }))
         })
+    }
+
+    /// Reads again what was imported here.
+    pub(super) fn reload_studies(&mut self) -> Result<(), Failure> {
+        self.studies.local = Studies::load(self.store()?)?.local;
+        Ok(())
     }
 
     pub fn study_list(&mut self) -> Result<Reply, Failure> {
@@ -335,7 +341,7 @@ impl Node {
     }
 
     /// A study of this home that a person typed, with its key.
-    fn local_study(&self, typed: &str) -> Result<LocalStudy, Failure> {
+    pub(super) fn local_study(&self, typed: &str) -> Result<LocalStudy, Failure> {
         let study = self.find_study(typed)?;
         let local = self.studies.local.get(&study).map(LocalStudy::duplicate);
         local.ok_or_else(|| Failure::new(FailureCode::NotFound, format!("There is no study {typed} here.")))
@@ -387,55 +393,6 @@ impl Node {
         library::remove(self.store()?, &study)?;
         self.studies.local.remove(&study);
         Ok(Reply::Nothing {})
-    }
-
-    pub fn study_review(&mut self, typed: &str, directory: std::path::PathBuf, task: Task) -> Result<Step, Failure> {
-        let study = self.local_study(typed)?;
-        let store = Arc::clone(self.store()?);
-        self.run_beside(task, move |control| {
-            let reviewed = library::review(&store, &study, &directory, &library::decode_whole_range, control)?;
-            let pages = reviewed.pages.iter().map(|page| page.display().to_string()).collect();
-            let reply = Reply::Reviewed { pages, images: reviewed.images };
-            Ok(Box::new(move |_: &mut Node| Ok(reply)))
-        })
-    }
-
-    pub fn study_include(&mut self, typed: &str, series: Vec<String>, task: Task) -> Result<Step, Failure> {
-        let study = self.local_study(typed)?;
-        let reviewer = self.me()?.card.name().into_owned();
-        let store = Arc::clone(self.store()?);
-        self.run_beside(task, move |control| {
-            let included = library::include(&store, &study, &series, &reviewer, now(), control)?;
-            Ok(Box::new(move |node: &mut Node| {
-                node.studies.local = Studies::load(node.store()?)?.local;
-                Ok(Reply::Included { included })
-            }))
-        })
-    }
-
-    pub fn study_left_out(&self, typed: &str) -> Result<Reply, Failure> {
-        let study = self.local_study(typed)?;
-        Ok(Reply::LeftOut { images: library::left_out_images(self.store()?, &study)? })
-    }
-
-    pub fn study_decide(
-        &mut self,
-        typed: &str,
-        admit: Vec<String>,
-        keep_out: Vec<String>,
-        task: Task,
-    ) -> Result<Step, Failure> {
-        let study = self.local_study(typed)?;
-        let reviewer = self.me()?.card.name().into_owned();
-        let store = Arc::clone(self.store()?);
-        self.run_beside(task, move |control| {
-            let decisions = library::Decisions { admit: &admit, keep_out: &keep_out };
-            library::decide(&store, &study, &decisions, &reviewer, now(), control)?;
-            Ok(Box::new(move |node: &mut Node| {
-                node.studies.local = Studies::load(node.store()?)?.local;
-                Ok(Reply::Decided { admitted: admit.len(), kept_out: keep_out.len() })
-            }))
-        })
     }
 
     pub fn study_patients(&self) -> Result<Reply, Failure> {

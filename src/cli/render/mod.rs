@@ -35,9 +35,10 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Reviewed { pages, images } => study::reviewed(pages, *images),
         Reply::Included { included } => format!("{} included.\n", layout::count(*included, "image")),
         Reply::LeftOut { images } => study::left_out_images(images, width),
-        Reply::Decided { admitted, kept_out } => {
-            format!("{} admitted, {kept_out} kept out.\n", layout::count(*admitted, "image"))
+        Reply::Decided { admitted, kept_out, masked } => {
+            format!("{} admitted, {masked} masked, {kept_out} kept out.\n", layout::count(*admitted, "image"))
         }
+        Reply::Masked { images } => study::masked(images, width),
         Reply::Patients { patients } => study::patients(patients, width),
         Reply::Exported { instances, bytes, directory } => study::exported(*instances, *bytes, directory),
         Reply::File(file) => format!("A file of {} bytes.\n", file.bytes.len()),

@@ -123,6 +123,14 @@ pub(super) fn reviewed(pages: &[String], images: usize) -> String {
     text + "Next: `overread study include STUDY SERIES --burned-in-checked` for what shows nobody's name.\n"
 }
 
+/// Images that were masked, one a line.
+pub(super) fn masked(images: &[String], width: usize) -> String {
+    let lines: Vec<String> = images.iter().map(|uid| shown(uid).into_owned()).collect();
+    format!("{} masked in every frame and in the study now:\n{}", count(images.len(), "image"), items(&lines, width))
+        + "Next: `overread study review STUDY -o DIR` shows what is left of them. The unmasked originals never leave this \
+           machine; masking again starts from them.\n"
+}
+
 /// Images that may show a name, one a line.
 pub(super) fn left_out_images(images: &[LeftOutImage], width: usize) -> String {
     let number = |number: Option<i32>| number.map_or_else(|| "-".into(), |number| number.to_string());

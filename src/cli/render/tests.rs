@@ -26,6 +26,8 @@ fn left_out_image(text: &str) -> LeftOutImage {
         plain_hash: text.into(),
         state: "waits".into(),
         looked: None,
+        mask: vec![Rectangle { column: 1, row: 2, columns: 3, rows: 4 }],
+        given: true,
     }
 }
 
@@ -329,11 +331,12 @@ fn every_reply(text: &str) -> Vec<Reply> {
         Reply::Paired { colleague: card(text) },
         Reply::Imported(import_report(text)),
         Reply::Studies { studies: vec![study.clone()] },
-        Reply::Study(StudyDetail { study, series_list: vec![series], identity }),
+        Reply::Study(StudyDetail { study, series_list: vec![series], identity, masked: words() }),
         Reply::Reviewed { pages: words(), images: 3 },
         Reply::Included { included: 1 },
         Reply::LeftOut { images: vec![left_out_image(text)] },
-        Reply::Decided { admitted: 1, kept_out: 1 },
+        Reply::Decided { admitted: 1, kept_out: 1, masked: 1 },
+        Reply::Masked { images: words() },
         Reply::Patients { patients: vec![StudyPatient { study: text.into(), patient: patient(text) }] },
         Reply::Exported { instances: 1, bytes: 1, directory: text.into() },
         Reply::Image(image),

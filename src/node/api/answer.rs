@@ -99,7 +99,7 @@ pub enum Event {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// `plan`, `import`, `include`, `fetch`, `export`, `pack`, `unpack`, `verify`.
+    /// `plan`, `import`, `include`, `mask`, `fetch`, `export`, `pack`, `unpack`, `verify`.
     pub stage: String,
     pub done: u64,
     pub total: Option<u64>,
@@ -129,7 +129,8 @@ pub enum Reply {
     Reviewed { pages: Vec<String>, images: usize },
     Included { included: usize },
     LeftOut { images: Vec<LeftOutImage> },
-    Decided { admitted: usize, kept_out: usize },
+    Decided { admitted: usize, kept_out: usize, masked: usize },
+    Masked { images: Vec<String> },
     Patients { patients: Vec<StudyPatient> },
     Exported { instances: usize, bytes: u64, directory: String },
     File(InstanceFile),

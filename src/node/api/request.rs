@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::AttachedView;
 use super::live::PencilDraft;
+use super::study::{ImageMask, Rectangle};
 
 /// A request with what goes with every request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -124,12 +125,26 @@ pub enum Request {
     /// What may show a name, image by image, and who has looked at which.
     StudyLeftOut {
         study: String,
+        /// Every other image as well, since any may be masked.
+        #[serde(default)]
+        all: bool,
     },
     /// What somebody decided who looked at single images, by SOP Instance UID: all of it counts, or nothing.
     StudyDecide {
         study: String,
         admit: Vec<String>,
         keep_out: Vec<String>,
+        /// Images that are let in with black rectangles: they were seen with those over them.
+        #[serde(default)]
+        masks: Vec<ImageMask>,
+    },
+    /// Burns the same black rectangles into images that somebody has looked at, and lets them in: images by SOP
+    /// Instance UID, series by UID or number.
+    StudyMask {
+        study: String,
+        images: Vec<String>,
+        series: Vec<String>,
+        rectangles: Vec<Rectangle>,
     },
     /// Who the patients of the studies imported here are, for the sender's own screen.
     StudyPatients,

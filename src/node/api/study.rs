@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::study::mask::Rectangle;
 use crate::study::part10::Part10Error;
 use crate::study::source::NOT_A_FILE;
 
@@ -137,6 +138,9 @@ pub struct StudyDetail {
     pub series_list: Vec<SeriesView>,
     /// The real patient; only at the sender and only if asked for.
     pub identity: Option<PlanPatient>,
+    /// SOP Instance UIDs of images that were masked; only at the sender.
+    #[serde(default)]
+    pub masked: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -192,7 +196,15 @@ pub struct StudyPatient {
     pub patient: PlanPatient,
 }
 
-/// An image that was left out because a name may be burned into it.
+/// Rectangles to be burned into one image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMask {
+    pub sop_instance_uid: String,
+    /// At least one; each covers a pixel of the image.
+    pub rectangles: Vec<Rectangle>,
+}
+
+/// An image that was left out because a name may be burned into it, or any other that may be masked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeftOutImage {
     pub sop_instance_uid: String,
@@ -208,14 +220,20 @@ pub struct LeftOutImage {
     pub frames_to_see: Vec<u32>,
     pub rows: u32,
     pub columns: u32,
-    /// Why it was left out.
+    /// Why it was left out; empty if it never was.
     pub why: String,
-    /// BLAKE3 of the file that waits, in hexadecimal.
+    /// BLAKE3 of the file as it was imported, in hexadecimal.
     pub plain_hash: String,
-    /// `waits`, `admitted` or `kept out`.
+    /// `waits`, `admitted`, `kept out`, or `in` if it never was left out.
     pub state: String,
     /// The last look at it.
     pub looked: Option<LookView>,
+    /// The rectangles that were burned into it.
+    #[serde(default)]
+    pub mask: Vec<Rectangle>,
+    /// A case has given it away as it is: it cannot be masked any more.
+    #[serde(default)]
+    pub given: bool,
 }
 
 /// Who looked at an image, when, and at which bytes.

@@ -315,6 +315,7 @@ fn report_of(merged: &Merged, seen: &Seen) -> StudyReport {
         let words: Vec<_> = seen.dropped_words.iter().map(|word| shown(word)).collect();
         warnings.push(format!("words dropped from descriptions: {}", words.join(" ")));
     }
+    warnings.extend(still_masked(merged.masked));
     StudyReport {
         modality: head.modalities.join(", "),
         description: shown(&head.description).into_owned(),
@@ -326,6 +327,12 @@ fn report_of(merged: &Merged, seen: &Seen) -> StudyReport {
         warnings,
         ..StudyReport::default()
     }
+}
+
+/// What is said of images that an import brings again and that were masked since.
+pub(super) fn still_masked(images: usize) -> Option<String> {
+    let (are, they) = if images == 1 { ("image is", "it stays") } else { ("images are", "they stay") };
+    (images > 0).then(|| format!("{images} {are} held masked: {they} so"))
 }
 
 fn left_out_view(count: &LeftOutCount) -> LeftOutView {

@@ -1,44 +1,41 @@
-//! Instances that wait for somebody to look at them, and how they are let in.
+//! Instances that wait for somebody to look at them, and what she decides.
 //!
 //! An instance whose pixels may show a name is sealed and kept like any other, but stands in no manifest, so nobody
 //! is told of its chunks. Its row says what it is and why it waits. Somebody who looked decides: image by image with
-//! [`decide`], or whole series with [`include`]. To let one in, the file is opened, its header gets (0028,0301) Burned
-//! In Annotation = NO, which is true only now, and it is packed and sealed anew (other bytes, so another object). The
-//! row stays and says who looked, when, and at which bytes; also of one that was kept out, which [`include`] then no
-//! longer takes along with its series.
+//! [`decide`], or whole series with [`include`]; [`super::admit`] carries it out. The row stays and says who looked,
+//! when, and at which bytes; also of one that was kept out, which [`include`] then no longer takes along with its
+//! series.
+//!
+//! An image that was masked has such a row as well, though nobody may ever have left it out: the row then names the
+//! unmasked original, which is kept sealed as long as the study is, in no manifest, so that it can be masked otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
-use dicom_core::VR;
-use dicom_dictionary_std::tags;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
-use super::import::{Control, Meter};
-use super::merge::{put_object, with_series};
-use super::reading::{HashedFile, fetch_from, held_instances, open_entry};
+use super::admit::{Decided, Look, write};
+use super::import::Control;
+use super::mask::may_be_masked;
+use super::reading::{HashedFile, held_instances, open_entry};
 use super::review::frames_shown;
-use super::{LeftOutCount, LocalStudy, chunk_group, damaged, put, store_failure};
+use super::{LeftOutCount, LocalStudy, damaged, store_failure};
 use crate::encoding::id::{Bytes, StudyId};
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
 use crate::encoding::{from_bytes, to_bytes};
-use crate::node::api::{Failure, FailureCode, LeftOutImage, LookView};
+use crate::node::api::{Failure, FailureCode, ImageMask, LeftOutImage, LookView};
 use crate::seal::chunk::StudyKey;
-use crate::store::{BATCH_CHUNK_BYTES_ADVISED, Batch, ROW_VALUE_BYTES_MAX, Store, Table};
-use crate::study::export::open_instance;
-use crate::study::import::{Facts, seal_series};
+use crate::store::{Batch, ROW_VALUE_BYTES_MAX, Store, Table};
+use crate::study::import::Facts;
 use crate::study::manifest::{InstanceEntry, SeriesHead};
-use crate::study::object::{SealedObject, seal_object};
-use crate::study::packing::Packer;
-use crate::study::part10;
-use crate::study::write::rebuild;
+use crate::study::mask::Rectangle;
 
 /// Longest UID (PS3.5 section 9), in bytes.
 const UID_BYTES_MAX: usize = 64;
 
-/// An instance that was left out when it was imported.
+/// An instance that was left out when it was imported, or masked since.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(super) struct LeftOutRow {
@@ -47,6 +44,7 @@ pub(super) struct LeftOutRow {
     /// What was sealed then.
     #[n(1)]
     pub(super) entry: InstanceEntry,
+    /// Empty if it never was left out.
     #[n(2)]
     pub(super) why: String,
     #[n(3)]
@@ -70,6 +68,9 @@ pub(super) struct Review {
     /// BLAKE3 of the file as it is shared since.
     #[n(3)]
     pub(super) shared: Bytes<32>,
+    /// The rectangles that were burned into it, if it was masked.
+    #[n(4)]
+    pub(super) mask: Option<Vec<Rectangle>>,
 }
 
 /// Somebody looked and keeps it out.
@@ -105,33 +106,50 @@ impl LeftOutRow {
         self.reviewed.is_some()
     }
 
-    fn shown(&self) -> LeftOutImage {
-        let entry = &self.entry;
+    /// The rectangles that were burned into it.
+    pub(super) fn mask(&self) -> &[Rectangle] {
+        self.reviewed.as_ref().and_then(|review| review.mask.as_deref()).unwrap_or_default()
+    }
+
+    fn shown(&self, given: &BTreeSet<String>) -> LeftOutImage {
         let (state, looked) = match (&self.reviewed, &self.kept_out) {
             (Some(review), _) => ("admitted", Some((&review.reviewer, review.at, review.seen))),
             (None, Some(kept)) => ("kept out", Some((&kept.reviewer, kept.at, kept.seen))),
             (None, None) => ("waits", None),
         };
         LeftOutImage {
-            sop_instance_uid: shown(&entry.sop_instance).into_owned(),
-            series_instance_uid: shown(&self.facts.series).into_owned(),
-            series_number: self.facts.series_number,
-            series_description: shown(&self.facts.series_description).into_owned(),
-            modality: shown(&self.facts.modality).into_owned(),
-            number: entry.number,
-            frames: entry.frames,
-            frames_to_see: frames_shown(entry.frames).into_iter().collect(),
-            rows: entry.rows,
-            columns: entry.columns,
             why: shown(&self.why).into_owned(),
-            plain_hash: HEXLOWER.encode(&entry.plain_hash.0),
             state: state.into(),
             looked: looked.map(|(who, at, seen)| LookView {
                 who: shown(who).into_owned(),
                 at: at.to_string(),
                 plain_hash: HEXLOWER.encode(&seen.0),
             }),
+            mask: self.mask().to_vec(),
+            ..image(&self.facts, &self.entry, given)
         }
+    }
+}
+
+/// What is told of an image without regard to who looked at it.
+fn image(of_series: &Facts, entry: &InstanceEntry, given: &BTreeSet<String>) -> LeftOutImage {
+    LeftOutImage {
+        sop_instance_uid: shown(&entry.sop_instance).into_owned(),
+        series_instance_uid: shown(&of_series.series).into_owned(),
+        series_number: of_series.series_number,
+        series_description: shown(&of_series.series_description).into_owned(),
+        modality: shown(&of_series.modality).into_owned(),
+        number: entry.number,
+        frames: entry.frames,
+        frames_to_see: frames_shown(entry.frames).into_iter().collect(),
+        rows: entry.rows,
+        columns: entry.columns,
+        why: String::new(),
+        plain_hash: HEXLOWER.encode(&entry.plain_hash.0),
+        state: "in".into(),
+        looked: None,
+        mask: Vec::new(),
+        given: given.contains(&entry.sop_instance),
     }
 }
 
@@ -154,9 +172,38 @@ pub(super) fn of_study(store: &Store, study: &StudyId) -> Result<Vec<LeftOutRow>
     Ok(left_out)
 }
 
-/// Everything that was ever left out of a study and kept, for looking at it.
-pub fn left_out_images(store: &Store, study: &LocalStudy) -> Result<Vec<LeftOutImage>, Failure> {
-    Ok(of_study(store, &study.id)?.iter().map(LeftOutRow::shown).collect())
+/// Everything that was ever left out of a study and kept, or masked, for looking at it; with `all` also every other
+/// image of it. `given` names those that a case has given away.
+pub fn left_out_images(
+    store: &Store,
+    study: &LocalStudy,
+    given: &BTreeSet<String>,
+    all: bool,
+) -> Result<Vec<LeftOutImage>, Failure> {
+    let rows = of_study(store, &study.id)?;
+    let mut images: Vec<_> = rows.iter().map(|row| row.shown(given)).collect();
+    if all {
+        let known: BTreeSet<&str> = rows.iter().map(|row| row.entry.sop_instance.as_str()).collect();
+        let heads: BTreeMap<&str, &SeriesHead> =
+            study.head.series.iter().map(|head| (head.series.as_str(), head)).collect();
+        for (series, instances) in held_instances(store, study)? {
+            let Some(head) = heads.get(series.as_str()) else { continue };
+            let facts = Facts {
+                series,
+                modality: head.modality.clone(),
+                series_description: head.description.clone(),
+                series_number: head.number,
+                ..Facts::default()
+            };
+            let others = instances.iter().filter(|entry| !known.contains(entry.sop_instance.as_str()));
+            images.extend(others.filter(|entry| entry.frames > 0).map(|entry| image(&facts, entry, given)));
+        }
+    }
+    images.sort_by(|a, b| {
+        let place = |image: &LeftOutImage| (image.series_number, image.series_instance_uid.clone(), image.number);
+        place(a).cmp(&place(b))
+    });
+    Ok(images)
 }
 
 /// The file of an image that was left out, with its hash, as it was sealed then; `None` if there is no such image.
@@ -193,7 +240,7 @@ pub(super) fn counted(rows: &[LeftOutRow], unreadable: &[LeftOutCount]) -> Vec<L
 /// Lets in every instance of these series that waits for review. `series` are Series Instance UIDs as `study show`
 /// prints them, or series numbers. Gives the number of instances.
 ///
-/// Nothing changes unless all of it does: chunks and pages go first, the rows that name them last and together.
+/// Nothing changes unless all of it does.
 pub fn include(
     store: &Store,
     study: &LocalStudy,
@@ -205,26 +252,34 @@ pub fn include(
     let rows = of_study(store, &study.id)?;
     let chosen = chosen_series(study, &rows, series)?;
     let waiting = rows.iter().filter(|row| row.waits() && chosen.contains(&row.facts.series));
-    let admitted = waiting.map(|row| row.entry.sop_instance.clone()).collect();
-    write(store, study, rows, &admitted, &BTreeSet::new(), Look { reviewer, at: now }, control)?;
-    Ok(admitted.len())
+    let admitted: BTreeSet<String> = waiting.map(|row| row.entry.sop_instance.clone()).collect();
+    let included = admitted.len();
+    let decided = Decided { admitted, ..Decided::default() };
+    write(store, study, rows, &decided, Look { reviewer, at: now }, control)?;
+    Ok(included)
 }
 
 /// What somebody decided about single images, by SOP Instance UID.
+#[derive(Default)]
 pub struct Decisions<'a> {
     pub admit: &'a [String],
     pub keep_out: &'a [String],
+    /// Let in with black rectangles, instead of what of them is in by now.
+    pub mask: &'a [ImageMask],
 }
 
 /// Writes what somebody decided who looked at single images. One that was kept out before may be admitted now; what
-/// was admitted stays in, since a case may show it.
+/// was admitted stays in, since a case may show it. An image may be masked, and masked otherwise, until a case has
+/// given it away: `given` names those.
 ///
 /// # Errors
-/// If an image is named twice, or is none that was left out. Nothing changes unless all of it does.
+/// If an image is named twice, is none that was left out, or is to be masked and was given away or has no pixels.
+/// Nothing changes unless all of it does.
 pub fn decide(
     store: &Store,
     study: &LocalStudy,
     decisions: &Decisions<'_>,
+    given: &BTreeSet<String>,
     reviewer: &str,
     now: Timestamp,
     control: &Control<'_>,
@@ -238,6 +293,9 @@ pub fn decide(
             let what = format!("There is no image {} in {} that was left out.", shown(uid), study.id);
             return Err(Failure::new(FailureCode::NotFound, what).hint("Nothing was changed. Look at the study again."));
         }
+    }
+    let masked = decisions.mask.iter().map(|mask| &mask.sop_instance_uid);
+    for uid in decisions.admit.iter().chain(decisions.keep_out).chain(masked) {
         if !named.insert(uid) {
             return Err(Failure::new(FailureCode::WrongUse, format!("{} is decided twice.", shown(uid)))
                 .hint("Nothing was changed. Name each image once."));
@@ -246,86 +304,14 @@ pub fn decide(
     if named.is_empty() {
         return Err(Failure::new(FailureCode::WrongUse, "No image was named.").hint("Decide about one at least."));
     }
+    if !decisions.mask.is_empty() {
+        may_be_masked(study, &rows, &held_instances(store, study)?, decisions.mask, given)?;
+    }
     let set = |uids: &[String]| uids.iter().cloned().collect();
-    let (admitted, kept_out) = (set(decisions.admit), set(decisions.keep_out));
-    write(store, study, rows, &admitted, &kept_out, Look { reviewer, at: now }, control)
-}
-
-/// Who looked, and when.
-#[derive(Clone, Copy)]
-struct Look<'a> {
-    reviewer: &'a str,
-    at: Timestamp,
-}
-
-/// Lets in and keeps out. Chunks and pages go first, the rows that name them last and together.
-fn write(
-    store: &Store,
-    study: &LocalStudy,
-    mut rows: Vec<LeftOutRow>,
-    admitted: &BTreeSet<String>,
-    kept_out: &BTreeSet<String>,
-    look: Look<'_>,
-    control: &Control<'_>,
-) -> Result<(), Failure> {
-    let key = study.study_key();
-    let mut batch = Batch::new();
-    let mut added: BTreeMap<String, (SeriesHead, Vec<InstanceEntry>)> = BTreeMap::new();
-    let mut packer = Packer::new().map_err(|error| unopened(&error))?;
-    let is_chosen = |row: &LeftOutRow| admitted.contains(&row.entry.sop_instance);
-    let bytes = rows.iter().filter(|row| is_chosen(row)).map(|row| row.entry.object.packed_bytes).sum();
-    let meter = Meter::new("include", bytes, control);
-    for row in rows.iter_mut().filter(|row| is_chosen(row)) {
-        if control.is_cancelled() {
-            return Err(Failure::new(FailureCode::Interrupted, "Nothing was included: it was stopped.")
-                .hint("Repeat the command."));
-        }
-        let (entry, object) = reviewed_instance(store, &key, &row.entry, &mut packer)?;
-        put_object(&mut batch, &study.id, object);
-        if batch.chunk_bytes() >= BATCH_CHUNK_BYTES_ADVISED {
-            store.commit(std::mem::take(&mut batch)).map_err(store_failure)?;
-        }
-        row.reviewed = Some(Review {
-            reviewer: look.reviewer.to_owned(),
-            at: look.at,
-            seen: row.entry.plain_hash,
-            shared: entry.plain_hash,
-        });
-        let of_series = || (row.facts.series_head(), Vec::new());
-        added.entry(row.facts.series.clone()).or_insert_with(of_series).1.push(entry);
-        meter.add(row.entry.object.packed_bytes);
-        meter.at(0);
-    }
-    for row in rows.iter_mut().filter(|row| kept_out.contains(&row.entry.sop_instance)) {
-        let seen = row.entry.plain_hash;
-        row.kept_out = Some(KeptOut { reviewer: look.reviewer.to_owned(), at: look.at, seen });
-    }
-    let mut held = held_instances(store, study)?;
-    let mut heads = study.head.series.clone();
-    for (uid, (of_series, entries)) in added {
-        let mut instances = held.remove(&uid).unwrap_or_default();
-        instances.extend(entries);
-        let at = heads.iter().position(|head| head.series == uid);
-        let of_series = at.and_then(|at| heads.get(at)).cloned().unwrap_or(of_series);
-        let (head, pages) = seal_series(&key, of_series, &mut instances, 0).map_err(|error| unopened(&error))?;
-        for page in pages {
-            put_object(&mut batch, &study.id, page);
-        }
-        match at {
-            Some(at) => heads[at] = head,
-            None => heads.push(head),
-        }
-    }
-    let left_out = counted(&rows, &study.left_out);
-    let head = with_series(study.head.clone(), heads, &left_out);
-    head.to_bytes().map_err(|error| unopened(&error))?;
-    store.commit(std::mem::take(&mut batch)).map_err(store_failure)?;
-    let bytes_stored = store.group_size(chunk_group(&study.id)).map_err(store_failure)?.bytes;
-    let is_decided =
-        |row: &&LeftOutRow| admitted.contains(&row.entry.sop_instance) || kept_out.contains(&row.entry.sop_instance);
-    rows.iter().filter(is_decided).for_each(|row| row.put(&mut batch, &study.id));
-    put(&mut batch, &LocalStudy { head, left_out, bytes_stored, ..study.duplicate() });
-    store.commit(batch).map_err(store_failure)
+    let masked = decisions.mask.iter().map(|mask| (mask.sop_instance_uid.clone(), mask.rectangles.clone()));
+    let decided =
+        Decided { admitted: set(decisions.admit), kept_out: set(decisions.keep_out), masked: masked.collect() };
+    write(store, study, rows, &decided, Look { reviewer, at: now }, control)
 }
 
 /// The series a person named, all of which have something to review.
@@ -371,29 +357,4 @@ fn chosen_series(study: &LocalStudy, rows: &[LeftOutRow], typed: &[String]) -> R
         }
     }
     Ok(chosen)
-}
-
-/// The instance with (0028,0301) = NO, sealed anew.
-fn reviewed_instance(
-    store: &Store,
-    key: &StudyKey,
-    entry: &InstanceEntry,
-    packer: &mut Packer,
-) -> Result<(InstanceEntry, SealedObject), Failure> {
-    let file = open_instance(key, entry, fetch_from(store)).map_err(|error| unopened(&error))?;
-    let part10 = part10::read(&file).map_err(|error| unopened(&error))?;
-    let mut header = part10.header.clone();
-    header.put_str(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
-    let has_pixels = part10.pixel.is_some();
-    let rebuilt = rebuild(part10, header.clone()).map_err(|error| unopened(&error))?;
-    let packed = packer.pack(&rebuilt.parts()).map_err(|error| unopened(&error))?;
-    let sealed = seal_object(key, &packed).map_err(|error| unopened(&error))?;
-    let entry = InstanceEntry::of(&header, &entry.transfer_syntax, has_pixels, &packed, sealed.object.clone())
-        .ok_or_else(|| damaged("A stored image"))?;
-    Ok((entry, sealed))
-}
-
-fn unopened(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(FailureCode::Failed, format!("A stored image cannot be included: {error}."))
-        .hint("Nothing was included. Import the study again and repeat.")
 }

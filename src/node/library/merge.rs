@@ -2,7 +2,7 @@
 //!
 //! An instance already held stays as it is, also if the files now say otherwise: an opinion may rest on it. New
 //! instances join their series, whose pages are made anew; pages that did not change stay, and older pages are
-//! kept, since a case may name them.
+//! kept, since a case may name them. A masked image stays masked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,6 +30,8 @@ pub(super) struct Merged {
     /// Pages that replace older ones.
     pub(super) pages: Vec<SealedObject>,
     pub(super) already_held: usize,
+    /// Of those, images that were masked and stay so.
+    pub(super) masked: usize,
     /// Length of the cleaned files that are new, in bytes.
     pub(super) bytes_new: u64,
 }
@@ -46,7 +48,14 @@ pub(super) fn merge(
         held.values().flatten().map(|entry| (entry.sop_instance.clone(), entry.plain_hash)).collect();
     let mut known: HashMap<String, bool> =
         rows.iter().map(|row| (row.entry.sop_instance.clone(), !row.is_in())).collect();
+    // Of a masked image the manifest holds other bytes than the files do, and its row those of the files.
+    let originals: HashMap<String, Bytes<32>> = rows
+        .iter()
+        .filter(|row| !row.mask().is_empty())
+        .map(|row| (row.entry.sop_instance.clone(), row.entry.plain_hash))
+        .collect();
     let mut merged = Merged {
+        masked: 0,
         head: None,
         left_out: Vec::new(),
         left_out_now: Vec::new(),
@@ -65,7 +74,10 @@ pub(super) fn merge(
         };
         match known.get(&entry.sop_instance) {
             // Reviewed before: it is in the manifest.
-            Some(false) => merged.already_held += 1,
+            Some(false) => {
+                merged.already_held += 1;
+                merged.masked += usize::from(originals.contains_key(&entry.sop_instance));
+            }
             waits => {
                 *now.entry((facts.series.clone(), left.why.clone(), true)).or_default() += 1;
                 if waits.is_some() {
@@ -88,8 +100,12 @@ pub(super) fn merge(
         let offered = instances.len();
         let mut fresh = Vec::with_capacity(offered);
         for entry in instances {
-            match held_hashes.get(&entry.sop_instance) {
-                Some(hash) if *hash == entry.plain_hash => merged.already_held += 1,
+            let original = originals.get(&entry.sop_instance);
+            match original.or_else(|| held_hashes.get(&entry.sop_instance)) {
+                Some(hash) if *hash == entry.plain_hash => {
+                    merged.already_held += 1;
+                    merged.masked += usize::from(original.is_some());
+                }
                 Some(_) => {
                     *now.entry((facts.series.clone(), OTHER_CONTENT.to_owned(), false)).or_default() += 1;
                 }

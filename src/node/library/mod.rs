@@ -8,7 +8,9 @@
 //! import.rs    files -> plan -> patient group, study key -> chunks and rows   (groups.rs, left_out.rs, merge.rs)
 //! plan.rs      the same without storing: what will happen to which attribute
 //! reading.rs   pages, lists, details, export
-//! left_out.rs  what waits for somebody to look at it, and how it is let in or kept out
+//! left_out.rs  what waits for somebody to look at it, and what she decides
+//! mask.rs      which images get black rectangles burned in
+//! admit.rs     carries out what was decided: lets in, masks, keeps out
 //! review.rs    contact sheets for that look
 //! words.rs     who the patient is, and the check of typed text
 //! ```
@@ -20,9 +22,11 @@
 //!
 //! Start with [`import()`].
 
+mod admit;
 mod groups;
 mod import;
 mod left_out;
+mod mask;
 mod merge;
 mod plan;
 mod reading;
@@ -47,6 +51,7 @@ use crate::study::manifest::StudyHead;
 pub(super) use import::Meter;
 pub use import::{Control, import};
 pub use left_out::{Decisions, decide, include, left_out_images, open_left_out};
+pub use mask::{given_images, masks_for};
 pub use reading::{
     Export, OpenFailure, chunks_of, export, held_chunks, list, open_file, open_pages, opened, page_chunks, show,
 };

@@ -12,7 +12,8 @@ use rayon::prelude::*;
 
 use super::LocalStudy;
 use super::groups::Place;
-use super::import::{Control, Meter, held_id};
+use super::import::{Control, Meter, held_id, still_masked};
+use super::left_out;
 use super::reading::held_instances;
 use super::words::{Reidentification, patient_of};
 use crate::encoding::private::Private;
@@ -95,6 +96,8 @@ struct Looked {
     codes: BTreeSet<Method>,
     skipped: Vec<SkippedView>,
     left_out: BTreeMap<(String, String), usize>,
+    /// Images that are held masked.
+    masked: usize,
 }
 
 fn look_at(
@@ -112,6 +115,9 @@ fn look_at(
         }
         None => HashSet::new(),
     };
+    let rows = held.as_ref().map(|(id, _)| left_out::of_study(store, id)).transpose()?.unwrap_or_default();
+    let masked: HashSet<&str> =
+        rows.iter().filter(|row| !row.mask().is_empty()).map(|row| row.entry.sop_instance.as_str()).collect();
     let secrets = GroupSecrets::new(&place.group.secret);
     let looked = Mutex::new((Looked::default(), 0));
     let modality = |at: usize| planned.series.get(at).map(|series| series.modality.clone()).unwrap_or_default();
@@ -142,6 +148,7 @@ fn look_at(
             Ok(Ok(cleaned)) => {
                 let is_held = in_manifest.contains(&cleaned.sop_instance_uid);
                 looked.report.already_held += usize::from(is_held);
+                looked.masked += usize::from(masked.contains(cleaned.sop_instance_uid.as_str()));
                 if cleaned.burned_in.is_empty() || is_held {
                     looked.report.instances += 1;
                 } else {
@@ -162,6 +169,7 @@ fn look_at(
     let (mut looked, _) = looked.into_inner().unwrap_or_else(PoisonError::into_inner);
     looked.report.id = held.map(|(id, _)| id.to_string()).unwrap_or_default();
     looked.report.series = planned.series.len();
+    looked.report.warnings.extend(still_masked(looked.masked));
     looked.report.bytes_in = planned.bytes();
     looked.report.left_out = std::mem::take(&mut looked.left_out)
         .into_iter()

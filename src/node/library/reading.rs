@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::import::{Control, Meter};
 use super::words::patient_of;
-use super::{LocalStudy, Origin, chunk_group, load_all, sentence, store_failure};
+use super::{LocalStudy, Origin, chunk_group, left_out, load_all, sentence, store_failure};
 use crate::encoding::id::{ChunkId, StudyId};
 use crate::encoding::text::shown;
 use crate::node::api::{Failure, FailureCode, InstancePlace, InstanceView, SeriesView, StudyDetail, StudyView};
@@ -54,16 +54,18 @@ pub(super) fn held_instances(
     study: &LocalStudy,
 ) -> Result<BTreeMap<String, Vec<InstanceEntry>>, Failure> {
     let key = study.study_key();
-    let mut held = BTreeMap::new();
-    for series in &study.head.series {
-        let instances = open_series(store, series, &key);
-        if instances.len() != series.instances as usize {
-            return Err(Failure::new(FailureCode::Damaged, format!("Pages of {} are damaged or missing.", study.id))
-                .hint("Remove the study (`study rm`) and import it again."));
-        }
-        held.insert(series.series.clone(), instances);
+    let pages = |series: &SeriesHead| Ok((series.series.clone(), open_whole(store, series, &key)?));
+    study.head.series.iter().map(pages).collect()
+}
+
+/// The instances of a series; every page must be here.
+pub(super) fn open_whole(store: &Store, series: &SeriesHead, key: &StudyKey) -> Result<Vec<InstanceEntry>, Failure> {
+    let instances = open_series(store, series, key);
+    if instances.len() != series.instances as usize {
+        return Err(Failure::new(FailureCode::Damaged, "Pages of the study are damaged or missing.")
+            .hint("Remove the study (`study rm`) and import it again."));
     }
-    Ok(held)
+    Ok(instances)
 }
 
 /// Gives a chunk's bytes if they are here and whole.
@@ -109,7 +111,10 @@ pub fn show(store: &Store, study: &LocalStudy, identity: bool, cases: Vec<String
         (true, Origin::Mine { .. }) => patient_of(store, &study.id)?,
         _ => None,
     };
-    Ok(StudyDetail { study: view(store, study, cases)?, series_list, identity })
+    let rows = left_out::of_study(store, &study.id)?;
+    let masked = rows.iter().filter(|row| !row.mask().is_empty());
+    let masked = masked.map(|row| shown(&row.entry.sop_instance).into_owned()).collect();
+    Ok(StudyDetail { study: view(store, study, cases)?, series_list, identity, masked })
 }
 
 /// Where a slice lies; none unless all of it is stated. What a reader believes of it is hers to check.

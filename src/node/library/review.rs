@@ -1,14 +1,14 @@
 //! Contact sheets: what somebody must look at before it leaves, on as few pages as can be read.
 //!
-//! Every image that waits for review, then the first, middle and last of every other series, since burned-in text
-//! that no header admits shows there. Of a multi-frame image: first, middle, last and every tenth frame. Tiles are
+//! Every image that waits for review, every one that was masked, then the first, middle and last of every other series,
+//! since burned-in text that no header admits shows there. Of a multi-frame image: first, middle, last and every tenth frame. Tiles are
 //! large enough to read a name in; an image that waits has a white frame. Labels are digits only (series, instance,
 //! frame); `review.txt` says what stands where, and names what could not be drawn, which nobody has seen then.
 //!
 //! Pages show the patient's pixels in clear: they are written for this user only, never over another file.
 //! Decoding comes in as an argument ([`decode_whole_range`] is the one to use); a panic in it costs its tile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
@@ -24,6 +24,7 @@ use crate::node::api::{Failure, FailureCode};
 use crate::store::Store;
 use crate::study::export::open_instance;
 use crate::study::manifest::InstanceEntry;
+use crate::study::mask::Rectangle;
 use crate::study::pixels::{Window, read_frame};
 
 /// Width and height of a tile's picture in pixels: a line of burned-in text is still read at half of 1280.
@@ -122,10 +123,18 @@ struct Shown {
     number: Option<i32>,
     /// Why it waits, if it does.
     waits: Option<String>,
+    /// The rectangles that were burned into it: shown is what is left.
+    mask: Vec<Rectangle>,
 }
 
 fn chosen(store: &Store, study: &LocalStudy) -> Result<Vec<Shown>, Failure> {
-    let mut chosen: Vec<Shown> = left_out::of_study(store, &study.id)?
+    let rows = left_out::of_study(store, &study.id)?;
+    let masks: BTreeMap<String, Vec<Rectangle>> = rows
+        .iter()
+        .filter(|row| !row.mask().is_empty())
+        .map(|row| (row.entry.sop_instance.clone(), row.mask().to_vec()))
+        .collect();
+    let mut chosen: Vec<Shown> = rows
         .into_iter()
         .filter(|row| row.waits() && row.entry.frames > 0)
         .map(|row| Shown {
@@ -133,13 +142,21 @@ fn chosen(store: &Store, study: &LocalStudy) -> Result<Vec<Shown>, Failure> {
             series: row.facts.series,
             number: row.facts.series_number,
             waits: Some(row.why),
+            mask: Vec::new(),
         })
         .collect();
     for (head, instances) in study.head.series.iter().zip(open_pages(store, &study.head, &study.study_key())) {
         let pictures: Vec<_> = instances.into_iter().filter(|entry| entry.frames > 0).collect();
-        let places = BTreeSet::from([0, pictures.len() / 2, pictures.len().saturating_sub(1)]);
+        let mut places = BTreeSet::from([0, pictures.len() / 2, pictures.len().saturating_sub(1)]);
+        places.extend((0..pictures.len()).filter(|at| masks.contains_key(&pictures[*at].sop_instance)));
         for entry in places.into_iter().filter_map(|at| pictures.get(at)) {
-            chosen.push(Shown { entry: entry.clone(), series: head.series.clone(), number: head.number, waits: None });
+            chosen.push(Shown {
+                entry: entry.clone(),
+                series: head.series.clone(),
+                number: head.number,
+                waits: None,
+                mask: masks.get(&entry.sop_instance).cloned().unwrap_or_default(),
+            });
         }
     }
     Ok(chosen)
@@ -174,7 +191,8 @@ struct Sheet<'a> {
 impl<'a> Sheet<'a> {
     fn new(folder: &'a Path) -> Self {
         let index = "Overread contact sheets. Tiles count from left to right, then down. A white frame: waits for \
-                     review.\nThe label under a tile is series - instance - frame.\n\n"
+                     review.\nThe label under a tile is series - instance - frame. To name a rectangle of an image, \
+                     count\npixels from the tile's top left corner and divide by what \"drawn at\" says.\n\n"
             .to_owned();
         Self { folder, page: blank(), tiles: 0, pages: Vec::new(), images: 0, index }
     }
@@ -191,18 +209,27 @@ impl<'a> Sheet<'a> {
         // Writing to a String cannot fail.
         let _ = write!(
             self.index,
-            "page {} tile {}: series {series} ({}), instance {instance} ({}), frame {frame} of {}",
+            "page {} tile {}: series {series} ({}), instance {instance} ({}), frame {frame} of {}, {} x {} pixels",
             self.pages.len() + 1,
             self.tiles,
             shown(&image.series),
             shown(&image.entry.sop_instance),
             image.entry.frames,
+            image.entry.columns,
+            image.entry.rows,
         );
+        if !image.mask.is_empty() {
+            let rectangles: Vec<_> = image.mask.iter().map(Rectangle::to_string).collect();
+            let _ = write!(self.index, ", masked at {}", rectangles.join(" "));
+        }
         if let Some(why) = &image.waits {
             let _ = write!(self.index, ", waits for review: {}", shown(why));
         }
         match tile {
-            Ok(tile) => draw(&mut self.page, left, top, &tile),
+            Ok(tile) => {
+                let scale = f64::from(draw(&mut self.page, left, top, &tile)) / f64::from(tile.width.max(1));
+                let _ = write!(self.index, ", drawn at {}", (scale * 1000.0).round() / 1000.0);
+            }
             Err(why) => {
                 cross(&mut self.page, left, top);
                 let _ = write!(self.index, ", NOT DRAWN, so nobody has seen it: {}", shown(&why));
@@ -254,8 +281,9 @@ fn set(page: &mut [u8], x: usize, y: usize, value: u8) {
     }
 }
 
-/// Draws a picture as large as its tile allows: whole steps up, so that pixels stay pixels, or averaged down.
-fn draw(page: &mut [u8], left: usize, top: usize, tile: &GreyTile) {
+/// Draws a picture as large as its tile allows: whole steps up, so that pixels stay pixels, or averaged down. Gives the
+/// width it has then.
+fn draw(page: &mut [u8], left: usize, top: usize, tile: &GreyTile) -> u32 {
     let (width, height) = (tile.width as usize, tile.height as usize);
     let longest = width.max(height);
     let (drawn_width, drawn_height) = if longest <= TILE {
@@ -281,6 +309,8 @@ fn draw(page: &mut [u8], left: usize, top: usize, tile: &GreyTile) {
             set(page, left + x, top + y, u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX));
         }
     }
+    // At most a tile's width.
+    drawn_width as u32
 }
 
 fn cross(page: &mut [u8], left: usize, top: usize) {

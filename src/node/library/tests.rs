@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ use crate::study::part10::{self, PixelElement, Syntax};
 use crate::study::write::rebuild;
 
 mod left_out;
+mod mask;
 
 const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/samples");
 const NOW: Timestamp = Timestamp(1_800_000_000_000);

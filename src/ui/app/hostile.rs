@@ -502,7 +502,8 @@ fn left_out(uid: &str) -> Value {
     json!({"sop_instance_uid": uid, "series_instance_uid": TEXT, "series_number": i32::MIN,
         "series_description": TEXT, "modality": TEXT, "number": i32::MAX, "frames": u32::MAX,
         "frames_to_see": [0, 1, u32::MAX], "rows": 0, "columns": u32::MAX, "why": TEXT, "plain_hash": TEXT,
-        "state": "waits", "looked": {"who": TEXT, "at": TEXT, "plain_hash": TEXT}})
+        "state": "waits", "given": false,
+        "mask": [{"column": 0, "row": u32::MAX, "columns": u32::MAX, "rows": u32::MAX}], "looked": {"who": TEXT, "at": TEXT, "plain_hash": TEXT}})
 }
 
 fn imported() -> Value {

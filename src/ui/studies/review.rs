@@ -240,7 +240,7 @@ impl Screen for LeftOutReview {
 
     fn shown(&mut self, context: &mut Context<'_>) {
         if self.listing.is_none() {
-            self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string() }));
+            self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string(), all: false }));
         }
     }
 
@@ -281,6 +281,7 @@ impl Screen for LeftOutReview {
                     study: self.study.to_string(),
                     admit: self.decided(Decision::Admit),
                     keep_out: self.decided(Decision::KeepOut),
+                    masks: Vec::new(),
                 }));
             }
             _ => {}
@@ -322,7 +323,7 @@ impl Screen for LeftOutReview {
             self.writing = None;
             self.progress = None;
             match outcome.as_deref() {
-                Ok(Reply::Decided { admitted, kept_out }) => {
+                Ok(Reply::Decided { admitted, kept_out, .. }) => {
                     self.decisions.clear();
                     context.say_good(&format!("{} admitted, {kept_out} kept out.", count(*admitted, "image")));
                     self.shown(context);

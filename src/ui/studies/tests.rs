@@ -60,7 +60,7 @@ fn detail(study: StudyView) -> StudyDetail {
     };
     let series_list =
         vec![series(1, "thin lung", 0, &["59 images, 2 positions missing"]), series(3, "dose", study.left_out, &[])];
-    StudyDetail { study, series_list, identity: None }
+    StudyDetail { study, series_list, identity: None, masked: Vec::new() }
 }
 
 /// Answers everything that the list of studies asks.

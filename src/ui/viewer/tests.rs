@@ -133,6 +133,7 @@ impl Case {
             images: images.collect(),
         };
         StudyDetail {
+            masked: Vec::new(),
             study: StudyView {
                 id: study.into(),
                 modality: "CT".into(),

@@ -16,22 +16,27 @@ fn home_with_three() -> (Home, LocalStudy, TempDir) {
 }
 
 fn uids(home: &Home, study: &LocalStudy) -> Vec<String> {
-    left_out_images(&home.store, study).unwrap().into_iter().map(|image| image.sop_instance_uid).collect()
+    left_out_images(&home.store, study, &BTreeSet::new(), false)
+        .unwrap()
+        .into_iter()
+        .map(|image| image.sop_instance_uid)
+        .collect()
 }
 
 fn decided(home: &Home, study: &LocalStudy, admit: &[String], keep_out: &[String]) -> Result<LocalStudy, Failure> {
-    decide(&home.store, study, &Decisions { admit, keep_out }, "Dr Reader", NOW, &control())?;
+    let decisions = Decisions { admit, keep_out, mask: &[] };
+    decide(&home.store, study, &decisions, &BTreeSet::new(), "Dr Reader", NOW, &control())?;
     Ok(home.study(&study.id.to_string()))
 }
 
 fn states(home: &Home, study: &LocalStudy) -> Vec<String> {
-    left_out_images(&home.store, study).unwrap().into_iter().map(|image| image.state).collect()
+    left_out_images(&home.store, study, &BTreeSet::new(), false).unwrap().into_iter().map(|image| image.state).collect()
 }
 
 #[test]
 fn what_waits_is_listed_with_its_reason_and_opens_as_it_was_sealed() {
     let (home, study, _files) = home_with_three();
-    let images = left_out_images(&home.store, &study).unwrap();
+    let images = left_out_images(&home.store, &study, &BTreeSet::new(), false).unwrap();
     assert_eq!(images.len(), 3);
     for (image, number) in images.iter().zip(1..) {
         assert_eq!((image.series_number, image.number, image.frames), (Some(3), Some(number), 1));
@@ -60,7 +65,7 @@ fn one_image_is_admitted_another_kept_out_and_the_third_still_waits() {
     let [first, second, third] = &uids(&home, &study)[..] else { panic!("three wait") };
     let after = decided(&home, &study, std::slice::from_ref(first), std::slice::from_ref(second)).unwrap();
     assert_eq!((after.head.instances(), after.head.left_out, after.left_out()), (2, 2, 2));
-    let images = left_out_images(&home.store, &after).unwrap();
+    let images = left_out_images(&home.store, &after, &BTreeSet::new(), false).unwrap();
     let look = |at: usize| images[at].looked.clone().unwrap();
     assert_eq!(states(&home, &after), ["admitted", "kept out", "waits"]);
     for at in [0, 1] {
@@ -124,7 +129,7 @@ fn every_burned_in_sample_can_be_looked_at_and_decided_by_itself() {
     home.import(&[&samples]).unwrap();
     let mut looked = 0;
     for study in load_all(&home.store).unwrap() {
-        for image in left_out_images(&home.store, &study).unwrap() {
+        for image in left_out_images(&home.store, &study, &BTreeSet::new(), false).unwrap() {
             let key = study.study_key();
             let (_, bytes) =
                 open_left_out(&home.store, &study.id, &key, &image.sop_instance_uid).unwrap().expect("it waits");

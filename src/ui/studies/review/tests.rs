@@ -25,6 +25,8 @@ fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
         plain_hash: "ab".repeat(32),
         state: "waits".into(),
         looked: None,
+        mask: Vec::new(),
+        given: false,
     }
 }
 
@@ -43,7 +45,7 @@ fn images() -> Vec<LeftOutImage> {
 fn at_review() -> Harness {
     let mut app = Harness::of(LeftOutReview::new("s-aaaa"));
     let (ticket, request) = app.take_one();
-    assert!(matches!(request, Request::StudyLeftOut { study } if study == "s-aaaa"));
+    assert!(matches!(request, Request::StudyLeftOut { study, .. } if study == "s-aaaa"));
     app.reply(ticket, Reply::LeftOut { images: images() });
     app
 }
@@ -163,11 +165,11 @@ fn decisions_are_written_together_after_a_last_look_and_can_be_taken_back() {
     app.body_looks_like("studies/review-question");
     app.keys("y");
     let (ticket, request) = app.take_one();
-    let Request::StudyDecide { study, admit, keep_out } = request else { panic!("{request:?}") };
+    let Request::StudyDecide { study, admit, keep_out, .. } = request else { panic!("{request:?}") };
     assert_eq!((study.as_str(), admit, keep_out), ("s-aaaa", vec!["1.4".to_owned()], vec!["1.3".to_owned()]));
     app.keys("x");
     assert_eq!(app.top::<LeftOutReview>().decisions.len(), 2, "nothing is decided while it is written");
-    app.reply(ticket, Reply::Decided { admitted: 1, kept_out: 1 });
+    app.reply(ticket, Reply::Decided { admitted: 1, kept_out: 1, masked: 0 });
     assert_eq!(app.said(), "1 image admitted, 1 kept out.");
     assert!(matches!(app.take_one().1, Request::StudyLeftOut { .. }));
 }
@@ -233,7 +235,7 @@ proptest::proptest! {
                     Request::StudyDecide { admit, .. } => {
                         // Of the images that wait only one has no pixels; no picture was ever drawn.
                         assert!(admit.iter().all(|uid| uid == "1.4"), "{admit:?}");
-                        app.reply(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0 });
+                        app.reply(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0, masked: 0 });
                     }
                     _ => app.reply(ticket, Reply::LeftOut { images: images() }),
                 }
