@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use overread::node::api::{CaseNew, Request};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Person, exchange_cards, free_address};
@@ -63,4 +64,37 @@ async fn a_colleague_who_moved_is_found_through_a_colleague_in_common() {
     assert!(reached(&seeker, "Dr. Anna Weiss").await);
     assert!(reached(&seeker, "Dr. Ben Okafor").await);
     assert_eq!(addresses_of(&seeker, "Okafor").await, [new]);
+}
+
+/// Reached since when, as a list of colleagues says it.
+async fn last_reached(person: &Person, name: &str) -> Value {
+    let cards = person.json(Request::CardList).await;
+    let mut cards = cards["cards"].as_array().unwrap().iter();
+    cards.find(|card| card["name"] == name).expect("the card is held")["last_reached"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_colleague_who_was_never_reached_is_told_from_one_who_is_away() {
+    let folder = TempDir::new().unwrap();
+    let seeker = Person::at("Dr. Cleo Marsh", "Elsewhere", &free_address()).await;
+    let here = Person::at("Dr. Ben Okafor", "River Clinic", &free_address()).await;
+    let never = Person::out_of_reach("Dr. Anna Weiss", "City Hospital").await;
+    for person in [&seeker, &here] {
+        person.begin(Request::Sync, 0).await.end().await.unwrap(); // the network runs, so the card says where
+    }
+    exchange_cards(&seeker, &here, folder.path()).await;
+    exchange_cards(&seeker, &never, folder.path()).await;
+    assert!(reached(&seeker, "Dr. Ben Okafor").await);
+    let mut here = here;
+    here.stop().await;
+    assert!(last_reached(&seeker, "Dr. Ben Okafor").await.is_string());
+    assert!(last_reached(&seeker, "Dr. Anna Weiss").await.is_null());
+    let checks = seeker.json(Request::Doctor).await;
+    let said = |name: &str| {
+        let mut checks = checks["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["name"] == name).unwrap()["what"].as_str().unwrap().to_owned()
+    };
+    assert!(said("Dr. Anna Weiss").contains("no connection yet"), "{checks}");
+    assert!(!said("Dr. Ben Okafor").contains("no connection yet"), "{checks}");
+    assert!(said("room").contains("MiB left"));
 }

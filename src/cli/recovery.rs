@@ -101,6 +101,7 @@ mod tests {
             name: None,
             site: None,
             recovery_confirmed: Some(false),
+            disk_low_bytes: None,
         })
     }
 

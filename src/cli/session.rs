@@ -417,6 +417,7 @@ pub(super) mod tests {
             name: None,
             site: None,
             recovery_confirmed: Some(true),
+            disk_low_bytes: None,
         })
     }
 

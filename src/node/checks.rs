@@ -1,13 +1,15 @@
 //! Checking everything: `verify` and `doctor`.
 
 use super::api::{Check, Failure, FailureCode, Reply};
-use super::core::Node;
+use super::core::{DISK_LOW_BYTES, Node};
 use super::home::store_failure;
 use super::library;
 use crate::case::entry::SignedEntry;
 use crate::case::room::Room;
 use crate::case::state::CaseState;
 use crate::encoding::id::{CaseId, ChunkId, StudyId, base32};
+use crate::encoding::time::Timestamp;
+use crate::identity::trust::Colleague;
 use crate::study::export::open_instance;
 use crate::study::manifest::{StudyHead, open_page};
 
@@ -66,6 +68,12 @@ impl Node {
         problems
     }
 
+    /// When a colleague was connected last, by her identity as it is written.
+    fn last_reached_of(&self, identity: &str) -> Option<Timestamp> {
+        let mut people = self.open_part()?.people.iter().map(Colleague::identity);
+        self.last_reached(&people.find(|known| known.to_string() == identity)?)
+    }
+
     /// A set-up check in words.
     pub async fn doctor(&mut self) -> Result<Reply, Failure> {
         let mut checks = Vec::new();
@@ -98,6 +106,19 @@ impl Node {
             hint: damaged.or_else(|| verification.problems.first().map(ToString::to_string)),
         });
         let open = self.me()?;
+        // As many as can be counted: the system does not tell.
+        if let Some(free) = store.free_bytes().ok().filter(|free| *free < u64::MAX) {
+            let is_enough = free >= DISK_LOW_BYTES;
+            checks.push(Check {
+                name: "room".into(),
+                ok: is_enough,
+                what: format!("{} MiB left on the disk of the home", free >> 20),
+                hint: (!is_enough).then(|| {
+                    "A CT study takes some 250 MiB: make room, or delete closed cases with `overread case purge`."
+                        .into()
+                }),
+            });
+        }
         checks.push(Check {
             name: "recovery code".into(),
             ok: open.settings.recovery_confirmed,
@@ -109,7 +130,10 @@ impl Node {
         for peer in self.peer_views() {
             let reached = match (&peer.path, &peer.address) {
                 (Some(path), Some(address)) => format!("connected over {path}, {address}"),
-                _ => "no connection now".into(),
+                _ => match self.last_reached_of(&peer.identity) {
+                    Some(reached) => format!("no connection now; the last one {reached}"),
+                    None => "no connection yet".into(),
+                },
             };
             let hint = (!peer.connected).then(|| {
                 "Her program must run at the same time and reach this network; add an address with `overread card add F --at ADDR`, or use a bundle.".to_owned()

@@ -89,6 +89,9 @@ pub(super) enum Step {
     Later,
 }
 
+/// Less than this left on the disk is little: a large examination, in bytes.
+pub(super) const DISK_LOW_BYTES: u64 = 2 << 30;
+
 impl Node {
     pub fn new(home: &Path, options: NodeOptions, asking: mpsc::WeakSender<Asking>) -> Result<Self, Failure> {
         let (inner, inner_receiver) = mpsc::channel(INNER_MAX);
@@ -332,6 +335,11 @@ impl Node {
             name: open.map(|open| open.card.name().into_owned()),
             site: open.map(|open| open.card.site().into_owned()),
             recovery_confirmed: open.map(|open| open.settings.recovery_confirmed),
+            disk_low_bytes: self
+                .store
+                .as_ref()
+                .and_then(|store| store.free_bytes().ok())
+                .filter(|free| *free < DISK_LOW_BYTES),
         })
     }
 

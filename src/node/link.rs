@@ -387,6 +387,7 @@ impl Node {
             link.shares.retain(|(peer, _), _| *peer != device);
             link.connected.insert(device, Connected { transport, session, identity, path, address });
         }
+        self.reached(identity).await;
         self.tell(SyncEvent::Connected { peer: device });
         self.update_shares().await;
         self.tell_cards(device, identity).await;

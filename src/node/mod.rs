@@ -42,6 +42,7 @@ mod pairing;
 mod passphrase;
 mod people;
 mod pictures;
+mod reached;
 mod rooms;
 mod settings;
 mod sharing;

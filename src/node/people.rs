@@ -207,7 +207,8 @@ impl Node {
     pub fn card_list(&self) -> Result<Reply, Failure> {
         let open = self.me()?;
         let time = now();
-        let cards = open.people.iter().map(|colleague| view_of(colleague, time)).collect();
+        let reached = |colleague: &Colleague| self.last_reached(&colleague.identity());
+        let cards = open.people.iter().map(|colleague| view_of(colleague, reached(colleague), time)).collect();
         Ok(Reply::Cards { cards })
     }
 
@@ -320,11 +321,11 @@ impl Node {
     pub fn colleague_view(&self, identity: &IdentityKey) -> Result<CardView, Failure> {
         let open: &Open = self.me()?;
         let colleague = open.people.get(identity).ok_or_else(|| trust_failure(TrustError::Unknown))?;
-        Ok(view_of(colleague, now()))
+        Ok(view_of(colleague, self.last_reached(identity), now()))
     }
 }
 
-fn view_of(colleague: &Colleague, time: Timestamp) -> CardView {
+fn view_of(colleague: &Colleague, reached: Option<Timestamp>, time: Timestamp) -> CardView {
     let trust = match colleague.trust() {
         Trust::Unverified => "unverified",
         Trust::Verified(..) if colleague.conflict().is_some() => "compromised",
@@ -332,6 +333,7 @@ fn view_of(colleague: &Colleague, time: Timestamp) -> CardView {
         Trust::Blocked => "blocked",
     };
     let mut view = card_view(colleague.card(), trust, Some(colleague.name()), time);
+    view.last_reached = reached.map(|reached| reached.to_string());
     view.addresses = colleague.addresses().map(|address| shown(address).into_owned()).collect();
     view
 }
@@ -350,6 +352,7 @@ fn card_view(card: &Card, trust: &str, name: Option<&str>, time: Timestamp) -> C
         serial: card.serial(),
         expires: Some(card.expires().to_string()),
         expired: card.is_expired(time),
+        last_reached: None,
         text: None,
     }
 }

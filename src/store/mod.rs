@@ -174,6 +174,11 @@ impl Store {
         self.shared.queue.commit_async(batch).await
     }
 
+    /// Bytes that may still be written where the home lies; as many as can be counted where the system does not tell.
+    pub fn free_bytes(&self) -> Result<u64, StoreError> {
+        Ok((self.shared.free_bytes)(&self.shared.home)?)
+    }
+
     /// The value of a row.
     pub fn row(&self, table: Table, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let keys = self.shared.keys();

@@ -53,6 +53,7 @@ fn colleague() -> CardView {
         serial: 1,
         expires: None,
         expired: false,
+        last_reached: None,
         text: None,
     }
 }

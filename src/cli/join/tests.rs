@@ -28,6 +28,7 @@ fn weber() -> CardView {
         serial: 1,
         expires: None,
         expired: false,
+        last_reached: None,
         text: None,
     }
 }

@@ -62,6 +62,7 @@ fn card(name: &str) -> CardView {
         serial: 3,
         expires: Some("2027-01-01T00:00:00Z".into()),
         expired: true,
+        last_reached: None,
         text: None,
     }
 }
@@ -314,6 +315,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         name: Some(text.into()),
         site: Some(text.into()),
         recovery_confirmed: None,
+        disk_low_bytes: None,
     };
     let words = || vec![text.to_owned(); 24];
     vec![

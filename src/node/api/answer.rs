@@ -189,6 +189,9 @@ pub struct Status {
     pub name: Option<String>,
     pub site: Option<String>,
     pub recovery_confirmed: Option<bool>,
+    /// What the disk of the home has left, in bytes, if that is little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_low_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -206,6 +209,9 @@ pub struct CardView {
     pub serial: u64,
     pub expires: Option<String>,
     pub expired: bool,
+    /// When one of her devices was connected last, to the hour; absent if never, or not since this is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reached: Option<String>,
     /// The card as text, as its file has it; of one's own card only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

@@ -422,6 +422,7 @@ pub fn status(recovery_confirmed: bool) -> Reply {
         name: Some("Dr. Anna Weber".into()),
         site: Some("St. Vinzenz, Köln".into()),
         recovery_confirmed: Some(recovery_confirmed),
+        disk_low_bytes: None,
     })
 }
 
@@ -441,6 +442,7 @@ pub fn card(name: &str, site: &str, trust: &str) -> CardView {
         serial: 3,
         expires: Some("2028-11-23T08:00:00Z".into()),
         expired: false,
+        last_reached: (trust != "unverified").then(|| "2026-11-23T10:00:00Z".to_owned()),
         text: None,
     }
 }

@@ -1,6 +1,6 @@
 //! The app played in memory: keys and answers in, wishes and screens out.
 
-use super::harness::{Harness, SIZES, case, summary};
+use super::harness::{Harness, SIZES, case, status, summary};
 use super::*;
 use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, PlanPatient, Status};
 
@@ -33,6 +33,7 @@ fn a_new_home_begins_with_who_she_is() {
             name: None,
             site: None,
             recovery_confirmed: None,
+            disk_low_bytes: None,
         };
         matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
     });
@@ -280,5 +281,24 @@ fn a_question_can_be_read_in_the_worklist_at_any_width() {
         let app = at_worklist((columns, 24), vec![summary("c-1", "amber falcon", question)]);
         let line = app.screen().lines().find(|line| line.contains("amber falcon")).map(str::to_owned).unwrap();
         assert!(line.contains(question) || columns == 80 && line.contains("Metastasis or cyst"), "{columns}: {line}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_told_of_above_the_cases() {
+    for size in SIZES {
+        let mut app = Harness::new(size, |request| match request {
+            Request::CaseList => Some(Ok(Reply::Cases { cases: vec![summary("c-1", "amber falcon", "Cyst?")] })),
+            Request::Status => {
+                let Reply::Status(status) = status(true) else { unreachable!() };
+                Some(Ok(Reply::Status(Status { disk_low_bytes: Some(800 << 20), ..status })))
+            }
+            _ => None,
+        });
+        assert!(app.shows("800 MiB left on the disk: make room"), "{}", app.screen());
+        app.looks_like("worklist-disk-low");
+        app.script(|request| matches!(request, Request::Status).then(|| Ok(status(true))));
+        app.pass(20_000);
+        assert!(!app.shows("left on the disk"), "{}", app.screen());
     }
 }

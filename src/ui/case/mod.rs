@@ -3,6 +3,8 @@
 mod attendance;
 mod panel;
 mod series;
+#[cfg(test)]
+mod states;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -321,7 +323,9 @@ impl CaseScreen {
             return (area, None);
         }
         if area.width < BESIDE_WIDTH_MIN {
-            return (Rect { width: 0, ..area }, Some(area));
+            // What the studies are stands above the panel too: nothing else says that one was withdrawn.
+            let [line, panel] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
+            return (line, Some(panel));
         }
         let [images, panel] = Layout::horizontal([Constraint::Min(0), Constraint::Length(PANEL_WIDTH)]).areas(area);
         (images, Some(panel))

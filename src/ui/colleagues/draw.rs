@@ -77,6 +77,7 @@ fn connection(screen: &Colleagues, card: &CardView, look: Look) -> (&'static str
     match screen.is_connected(&card.identity) {
         _ if card.trust == "blocked" => ("", look.plain()),
         Some(true) => ("connected", look.good()),
+        Some(false) if card.last_reached.is_none() => ("never reached", look.warn()),
         Some(false) => ("not connected", look.dim()),
         None => ("", look.plain()),
     }
@@ -99,6 +100,9 @@ fn trust_words(trust: &str) -> &'static str {
         _ => "",
     }
 }
+
+/// What is said of a colleague who was never connected, and what to do.
+const NEVER_REACHED: &str = "never: does her program run? An address or a bundle helps";
 
 /// Cells of a field's name.
 const NAME_CELLS: usize = 12;
@@ -132,6 +136,9 @@ fn detail(screen: &Colleagues, card: &CardView, cells: u16, look: Look) -> Vec<L
     field("phone", card.phone.as_deref().unwrap_or_default());
     field("fingerprint", &card.fingerprint);
     field("id", &short(&card.identity));
+    if card.trust != "blocked" {
+        field("reached", &card.last_reached.as_deref().map_or_else(|| NEVER_REACHED.into(), day));
+    }
     field("valid until", &day(card.expires.as_deref().unwrap_or_default()));
     for device in &card.devices {
         lines.extend(device_lines(screen, card, device, room, look));

@@ -46,6 +46,7 @@ fn card(name: &str, trust: &str) -> CardView {
         serial: 1,
         expires: None,
         expired: name == "Expired",
+        last_reached: None,
         text: None,
     }
 }

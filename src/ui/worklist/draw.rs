@@ -12,6 +12,7 @@ use crate::encoding::time::Timestamp;
 use crate::node::api::CaseSummary;
 use crate::ui::look::Look;
 use crate::ui::patient;
+use crate::ui::widget::amount::bytes;
 use crate::ui::widget::text::shortened;
 
 /// Cells of the bar that shows how much of a case has arrived.
@@ -28,19 +29,24 @@ const WIDE_MIN: u16 = 150;
 
 pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let [head, body, glance] = list.parts(area);
+    let mut lines = Vec::new();
+    if let Some(left) = list.disk_low_bytes {
+        let words = format!(" {} left on the disk: make room, or images cannot arrive any more", bytes(left));
+        lines.push(Line::styled(words, look.bad()));
+    }
     if list.recovery_confirmed == Some(false) {
-        let line = Line::from(vec![
+        lines.push(Line::from(vec![
             Span::styled(" R ", look.key()),
             Span::styled("your recovery code is not on paper yet: a lost machine is a lost identity", look.warn()),
-        ]);
-        frame.render_widget(Paragraph::new(line), Rect { height: 1.min(area.height), ..area });
+        ]));
     }
+    frame.render_widget(Paragraph::new(lines), Rect { height: list.about_home().min(area.height), ..area });
     let Some(cases) = &list.cases else {
         frame.render_widget(Paragraph::new(Line::styled("reading the cases …", look.dim())), head);
         return;
     };
     if cases.is_empty() {
-        nothing(frame, list.below_offer(area), list.has_colleague, look);
+        nothing(frame, list.below_home(area), list.has_colleague, look);
         return;
     }
     let seen = list.seen();

@@ -78,6 +78,8 @@ pub struct Worklist {
     filter: Field,
     filtering: bool,
     preview: Preview,
+    /// What the disk has left, in bytes, if that is little.
+    disk_low_bytes: Option<u64>,
     /// Whether the recovery code is on paper; `None` until the node has answered.
     recovery_confirmed: Option<bool>,
     /// The code was offered by itself once: not again before the app is locked.
@@ -104,6 +106,7 @@ impl Default for Worklist {
             filter: Field::new("", "part of a name, question or colleague"),
             filtering: false,
             preview: Preview::default(),
+            disk_low_bytes: None,
             recovery_confirmed: None,
             recovery_offered: false,
             asking_status: None,
@@ -162,6 +165,9 @@ impl Worklist {
         if self.counting.is_none() {
             self.counting = Some(context.ask(Request::CardList));
         }
+        if self.asking_status.is_none() {
+            self.asking_status = Some(context.ask(Request::Status));
+        }
     }
 
     fn look_at_chosen(&mut self, context: &mut Context<'_>) {
@@ -190,15 +196,20 @@ impl Worklist {
         }
     }
 
-    /// What the line about the recovery code leaves.
-    fn below_offer(&self, area: Rect) -> Rect {
-        let rows = if self.recovery_confirmed == Some(false) { 1.min(area.height) } else { 0 };
+    /// Lines about this home, above all cases.
+    fn about_home(&self) -> u16 {
+        u16::from(self.recovery_confirmed == Some(false)) + u16::from(self.disk_low_bytes.is_some())
+    }
+
+    /// What the lines about this home leave.
+    fn below_home(&self, area: Rect) -> Rect {
+        let rows = self.about_home().min(area.height);
         Rect { y: area.y + rows, height: area.height - rows, ..area }
     }
 
     /// Where the list and the glance at the chosen case stand.
     fn parts(&self, area: Rect) -> [Rect; 3] {
-        let area = self.below_offer(area);
+        let area = self.below_home(area);
         let [head, rest] = Layout::vertical([Constraint::Length(2), Constraint::Min(0)]).areas(area);
         let glance = if area.height >= 30 { 14 } else { 8 };
         let [list, glance] = Layout::vertical([Constraint::Min(3), Constraint::Length(glance)]).areas(rest);
@@ -228,9 +239,6 @@ impl Screen for Worklist {
     fn shown(&mut self, context: &mut Context<'_>) {
         self.now = Some(context.now);
         self.list(context);
-        if self.recovery_confirmed != Some(true) && self.asking_status.is_none() {
-            self.asking_status = Some(context.ask(Request::Status));
-        }
     }
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
@@ -360,6 +368,7 @@ impl Screen for Worklist {
             self.asking_status = None;
             if let Ok(Reply::Status(status)) = outcome.as_deref() {
                 self.recovery_confirmed = status.recovery_confirmed;
+                self.disk_low_bytes = status.disk_low_bytes;
             }
             self.offer_recovery(context);
         } else if self.counting == ticket {

@@ -252,7 +252,7 @@ mod tests {
             origin: "mine".into(),
             cases: Vec::new(),
         };
-        StudyDetail { study, series_list, identity: None }
+        StudyDetail { study, series_list, masked: Vec::new(), identity: None }
     }
 
     fn with_images(id: &str, marks: Vec<MarkView>) -> CaseView {
