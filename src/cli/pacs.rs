@@ -175,6 +175,7 @@ impl Listen {
             commit: self.commit,
             report_to: self.report_to,
             bytes_max: self.max_size,
+            remember: false,
         })
     }
 }

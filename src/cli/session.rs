@@ -292,7 +292,8 @@ fn show(event: &Event, output: &mut Output) {
         | Event::PacsListening { .. }
         | Event::PacsAssociation { .. }
         | Event::PacsArrival { .. }
-        | Event::PacsRefusal { .. } => {
+        | Event::PacsRefusal { .. }
+        | Event::InboxStudy { .. } => {
             let object = serde_json::to_value(event).unwrap_or_else(|_| json!({}));
             output.event(&with_format(object), text.as_deref());
         }

@@ -77,6 +77,23 @@ pub(super) fn without_peer(address: &Multiaddr) -> Multiaddr {
     address
 }
 
+/// The addresses under which others may reach this machine, the likeliest first: of private networks before public
+/// ones, IPv4 before IPv6. Loopback and link-local addresses are nobody else's.
+pub fn machine_addresses() -> Vec<IpAddr> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default(); // without a list: none are known
+    likeliest_first(found.iter().map(if_addrs::Interface::ip).collect())
+}
+
+fn likeliest_first(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    addresses.retain(|ip| match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
+    });
+    addresses.sort_by_key(|ip| (ip.is_ipv6(), path_of_ip(*ip)));
+    addresses.dedup();
+    addresses
+}
+
 pub(super) fn path_of_ip(ip: IpAddr) -> Path {
     match ip.to_canonical() {
         ip if ip.is_loopback() => Path::Loopback,
@@ -178,6 +195,14 @@ mod tests {
         ] {
             assert_eq!((path_of(&address(text)), carrier_of(&address(text))), (Some(path), Some(carrier)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_likeliest_address_of_a_machine_is_a_private_one_and_never_loopback() {
+        let all = ["::1", "fe80::1", "2001:db8::7", "8.8.8.8", "127.0.0.1", "169.254.1.1", "10.0.3.7", "fd00::2"];
+        let sorted = likeliest_first(all.iter().map(|text| text.parse().unwrap()).collect());
+        let texts: Vec<String> = sorted.iter().map(ToString::to_string).collect();
+        assert_eq!(texts, ["10.0.3.7", "8.8.8.8", "fd00::2", "2001:db8::7"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use address::{AddressError, Carrier, Path, is_dialable, path_of, port_of, resolve};
+pub use address::{AddressError, Carrier, Path, is_dialable, machine_addresses, path_of, port_of, resolve};
 pub use client::{
     AdmittedPeer, Network, NetworkClosed, NetworkConfig, NetworkEvents, PeerStatus, SendError, StartError,
     TrySendError, listen_everywhere,

@@ -16,7 +16,7 @@ use super::frontiers::Frontiers;
 use super::home::{Home, Open, no_vault, store_failure};
 use super::link::{Inner, Link};
 use super::live::Live;
-use super::pacs::Listening;
+use super::pacs::{InboxNews, Listening};
 use super::passphrase::Attempts;
 use super::rooms::Rooms;
 use super::studies::Studies;
@@ -53,6 +53,7 @@ pub(super) struct Node {
     pub link: Option<Link>,
     pub inbox: Inbox,
     pub(super) listening: Option<Listening>,
+    pub(super) inbox_news: InboxNews,
     pub live: Live,
     pub waiters: Vec<Waiter>,
     pub inner: mpsc::Sender<Inner>,
@@ -99,6 +100,7 @@ impl Node {
         Ok(Self {
             inbox: super::pacs::inbox(&home)?,
             listening: None,
+            inbox_news: InboxNews::default(),
             home,
             options,
             phase: Phase::Shut,
@@ -314,6 +316,7 @@ impl Node {
             R::BundleShow { path } => self.bundle_show(path, task),
             R::BundleUnpack { path } => self.bundle_unpack(path, task),
             R::PacsListen(listen) => self.pacs_listen(listen, task).await,
+            R::PacsStop => self.pacs_stop().await.map(Step::Done),
             R::InboxList => Ok(Step::Done(self.inbox_list())),
             R::InboxDiscard { studies } => self.inbox_discard(&studies).map(Step::Done),
             R::Verify { what } if Path::new(&what).is_absolute() => self.bundle_verify(what.into(), task),
@@ -417,7 +420,11 @@ impl Node {
     /// Tells everybody who follows, and the log, in words without content.
     pub fn happened(&mut self, what: &str, case: Option<String>, who: Option<String>) {
         tracing::info!(what, case, "happened");
-        let event = Event::Happened { what: what.into(), case, who };
+        self.tell_followers(&Event::Happened { what: what.into(), case, who });
+    }
+
+    /// Tells everybody who follows; who is slow misses some.
+    pub fn tell_followers(&mut self, event: &Event) {
         self.followers.retain(|follower| match follower.try_send(Answer::Event(event.clone())) {
             Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
@@ -526,6 +533,7 @@ fn needs_network(request: &Request) -> bool {
             | R::BundlePack { .. }
             | R::BundleShow { .. }
             | R::BundleUnpack { .. }
+            | R::PacsStop
             | R::InboxList
             | R::InboxDiscard { .. }
             | R::Verify { .. }

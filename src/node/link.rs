@@ -102,6 +102,10 @@ pub(super) enum Inner {
     Unpacking(Box<super::bundles::Unpacking>),
     /// Something happened beside the node that everybody who follows should hear.
     Happened(String),
+    /// Why a neighbour was refused.
+    NeighbourRefused(String),
+    /// Something arrived in the inbox, or a sender has ended.
+    InboxChanged,
     /// An app that had a case open may have left.
     Left,
     /// A pairing came to its end.
@@ -450,6 +454,8 @@ impl Node {
                 super::core::answer(&answers, answer).await;
             }
             Inner::Unpacking(unpacking) => self.unpacking(*unpacking).await,
+            Inner::NeighbourRefused(why) => self.neighbour_refused(why),
+            Inner::InboxChanged => self.inbox_changed(),
             Inner::Left => self.live_left(),
             Inner::Happened(what) => self.happened(&what, None, None),
             Inner::Paired(ended) => self.pairing_ended(*ended).await,

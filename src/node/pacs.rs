@@ -5,14 +5,15 @@
 //! until somebody unlocks. Patients' names stay in the inbox and in the answer to whoever lists it; events and the log
 //! speak of senders and counts only.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{
-    Answer, Event, Failure, FailureCode, ImportReport, InboxStudy, InboxView, PacsListen, PacsTls, PlanPatient, Reply,
+    Answer, Event, Failure, FailureCode, ImportReport, InboxStudy, InboxView, ListenerView, PacsListen, PacsTls,
+    PlanPatient, Reply,
 };
 use super::core::{Node, Step, Task, answer};
 use super::home::Home;
@@ -21,6 +22,7 @@ use super::link::Inner;
 use crate::encoding::id::{ID_PREFIX_CHARS_MIN, IdPrefix};
 use crate::encoding::private::Private;
 use crate::encoding::text::shown;
+use crate::net::machine_addresses;
 use crate::pacs::inbox::{Completeness, Inbox, InboxId, Limits, Standing, Taken};
 use crate::pacs::listener::{Happening, Listener, Told};
 use crate::pacs::negotiation::{AE_TITLE_CHARS_MAX, Callers, Rules, is_ae_title};
@@ -36,6 +38,9 @@ const ALL: &str = "all";
 /// The listener of a node.
 pub(super) struct Listening {
     address: SocketAddr,
+    view: ListenerView,
+    /// Why the last connection was refused.
+    refused: Option<String>,
     answers: mpsc::Sender<Answer>,
     stop: oneshot::Sender<()>,
 }
@@ -64,12 +69,12 @@ pub(super) fn inbox(home: &Home) -> Result<Inbox, Failure> {
 impl Node {
     /// Takes what neighbours send until the asker leaves.
     pub async fn pacs_listen(&mut self, request: PacsListen, task: Task) -> Result<Step, Failure> {
-        if let Some(listening) = self.listening.as_ref().filter(|listening| !listening.stop.is_closed()) {
+        if let Some(listening) = self.listener() {
             return Err(Failure::new(
                 FailureCode::WrongUse,
                 format!("This node listens for neighbours already, at {}.", listening.address),
             )
-            .hint("End the other `overread pacs listen`, then name every sender with --allow in one."));
+            .hint("Stop the one that listens, then name every sender at once."));
         }
         let rules = rules(&request)?;
         let any_ae = rules.callers == Callers::AnyUnsafely;
@@ -85,15 +90,14 @@ impl Node {
         let address = listener.address().map_err(|error| no_port(address, &error))?;
         self.inbox.set_bytes_max(request.bytes_max.unwrap_or(Limits::default().bytes_max));
         let Task { answers, .. } = task;
+        if request.remember {
+            self.remember_listener(&request).await;
+        }
         let (stop, stopped) = oneshot::channel();
-        self.listening = Some(Listening { address, answers: answers.clone(), stop });
-        let listening = Event::PacsListening {
-            address: address.to_string(),
-            ae_title,
-            tls: is_tls,
-            allowed: request.allow,
-            any_ae,
-        };
+        let allowed = request.allow;
+        let view = listener_view(address, &ae_title, is_tls, &allowed, any_ae);
+        self.listening = Some(Listening { address, view, refused: None, answers: answers.clone(), stop });
+        let listening = Event::PacsListening { address: address.to_string(), ae_title, tls: is_tls, allowed, any_ae };
         answer(&answers, Answer::Event(listening)).await;
         let told = self.teller(answers.clone());
         let inbox = self.inbox.clone();
@@ -112,6 +116,15 @@ impl Node {
     fn teller(&self, answers: mpsc::Sender<Answer>) -> Told {
         let inner = self.inner.clone();
         Arc::new(move |happening| {
+            // Of the objects of a study only the first is news to everybody.
+            let is_news = match &happening {
+                Happening::Arrived { arrival, .. } => arrival.instances == 1 && !arrival.again,
+                Happening::Ended { .. } => true,
+                _ => false,
+            };
+            if is_news {
+                let _ = inner.try_send(Inner::InboxChanged);
+            }
             if let Happening::Ended { from: Some(from), counts, .. } = &happening
                 && counts.stored > 0
             {
@@ -123,9 +136,41 @@ impl Node {
                 if let Event::PacsAssociation { from, state, stored, again, refused, .. } = &event {
                     tracing::info!(?from, state, stored, again, refused, "an association");
                 }
+                if let Event::PacsAssociation { state, why: Some(why), .. } = &event
+                    && state == "refused"
+                {
+                    let _ = inner.try_send(Inner::NeighbourRefused(why.clone()));
+                }
                 let _ = answers.try_send(Answer::Event(event));
             }
         })
+    }
+
+    /// A connection to the listener was refused: whoever set the sender up has to learn why.
+    pub fn neighbour_refused(&mut self, why: String) {
+        if let Some(listening) = &mut self.listening {
+            listening.refused = Some(why);
+        }
+    }
+
+    /// Tells everybody who follows what is new in the inbox.
+    pub fn inbox_changed(&mut self) {
+        for event in self.inbox_news.of(&self.inbox.studies()) {
+            self.tell_followers(&event);
+        }
+    }
+
+    pub async fn pacs_stop(&mut self) -> Result<Reply, Failure> {
+        if self.listener().is_none() {
+            return Err(Failure::new(FailureCode::NotFound, "Nobody listens for neighbours."));
+        }
+        self.stop_listening().await;
+        Ok(Reply::Nothing {})
+    }
+
+    /// Who listens now: a listener ends with who asked for it.
+    fn listener(&self) -> Option<&Listening> {
+        self.listening.as_ref().filter(|listening| !listening.stop.is_closed())
     }
 
     pub async fn stop_listening(&mut self) {
@@ -155,10 +200,14 @@ impl Node {
     }
 
     pub fn inbox_list(&self) -> Reply {
-        let listening = self.listening.as_ref().filter(|listening| !listening.stop.is_closed());
+        let (listening, condition) = (self.listener(), self.inbox.condition());
         Reply::Inbox(InboxView {
             studies: self.inbox.studies().iter().map(view).collect(),
             listening: listening.map(|listening| listening.address.to_string()),
+            listener: listening.map(|listening| listening.view.clone()),
+            refused: listening.and_then(|listening| listening.refused.clone()),
+            no_room: condition.no_room.map(|why| why.to_string()),
+            wiped: condition.wiped,
         })
     }
 
@@ -227,11 +276,6 @@ fn find(typed: &str, standing: &[Standing]) -> Result<InboxId, Failure> {
 
 fn view(study: &Standing) -> InboxStudy {
     let text = |text: &Private<String>| shown(text.reveal()).into_owned();
-    let state = match study.completeness {
-        Completeness::Arriving => "arriving",
-        Completeness::Complete => "complete",
-        Completeness::Broken => "incomplete",
-    };
     InboxStudy {
         id: study.id.to_string(),
         modality: study.modality.clone(),
@@ -240,7 +284,7 @@ fn view(study: &Standing) -> InboxStudy {
         bytes: study.bytes,
         from: study.from.join(", "),
         complete: study.completeness == Completeness::Complete,
-        state: state.to_owned(),
+        state: state_word(study.completeness).to_owned(),
         missing: study.missing,
         first: study.first.to_string(),
         last: study.last.to_string(),
@@ -254,6 +298,56 @@ fn view(study: &Standing) -> InboxStudy {
             study_description: text(&study.description),
         },
     }
+}
+
+fn state_word(completeness: Completeness) -> &'static str {
+    match completeness {
+        Completeness::Arriving => "arriving",
+        Completeness::Complete => "complete",
+        Completeness::Broken => "incomplete",
+    }
+}
+
+/// What of the inbox's studies everybody was told already.
+#[derive(Default)]
+pub(super) struct InboxNews {
+    told: BTreeMap<InboxId, (usize, Completeness)>,
+}
+
+impl InboxNews {
+    /// What has become news since it was asked last: a study that begins to arrive, and one that nobody sends any more.
+    fn of(&mut self, standing: &[Standing]) -> Vec<Event> {
+        let before = std::mem::take(&mut self.told);
+        let mut news = Vec::new();
+        for study in standing {
+            let now = (study.instances, study.completeness);
+            let is_news = before.get(&study.id).is_none_or(|told| match now.1 {
+                Completeness::Arriving => told.1 != Completeness::Arriving,
+                Completeness::Complete | Completeness::Broken => *told != now,
+            });
+            if is_news {
+                news.push(Event::InboxStudy {
+                    study: study.id.to_string(),
+                    modality: study.modality.clone(),
+                    instances: study.instances,
+                    state: state_word(study.completeness).to_owned(),
+                });
+            }
+            self.told.insert(study.id, now);
+        }
+        news
+    }
+}
+
+/// What neighbours enter to reach a listener.
+fn listener_view(address: SocketAddr, ae_title: &str, tls: bool, allowed: &[String], any_ae: bool) -> ListenerView {
+    let hosts = match address.ip() {
+        ip if !ip.is_unspecified() => vec![ip.to_string()],
+        IpAddr::V4(_) => machine_addresses().iter().filter(|ip| ip.is_ipv4()).map(ToString::to_string).collect(),
+        IpAddr::V6(_) => machine_addresses().iter().map(ToString::to_string).collect(),
+    };
+    let (ae_title, allowed) = (ae_title.to_owned(), allowed.to_vec());
+    ListenerView { hosts, port: address.port(), ae_title, tls, allowed, any_ae }
 }
 
 fn warning(study: &Standing) -> Option<String> {
@@ -302,15 +396,15 @@ fn tls(files: &PacsTls) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let PacsTls { certificates, key, authorities } = files.clone();
     server_config(&TlsFiles { certificates, key, authorities }).map_err(|error| {
         Failure::new(FailureCode::WrongUse, format!("There is no TLS: {error}."))
-            .hint("Give a certificate and its key in PEM: --tls-cert FILE --tls-key FILE.")
+            .hint("Give a certificate and its key as files in PEM.")
     })
 }
 
 fn no_port(address: SocketAddr, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
-        std::io::ErrorKind::AddrInUse => "Another program listens there: choose another --port.",
-        std::io::ErrorKind::PermissionDenied => "Ports below 1024 are the system's: choose another --port, 11112 say.",
-        _ => "Give an address of this machine with --address, and a --port that is free.",
+        std::io::ErrorKind::AddrInUse => "Another program listens there: choose another port.",
+        std::io::ErrorKind::PermissionDenied => "Ports below 1024 are the system's: choose another port, 11112 say.",
+        _ => "Give an address of this machine, and a port that is free.",
     };
     Failure::new(FailureCode::Failed, format!("Nothing can listen at {address}: {}.", error.kind())).hint(hint)
 }
@@ -362,5 +456,75 @@ fn event(happening: Happening) -> Option<Event> {
             let why = "Too many associations are open.".to_owned();
             association(None, address, "refused", Some(why), Some("The sender was told to try again.".into()), none)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::time::Timestamp;
+    use crate::study::import::Patient;
+
+    fn empty() -> Private<String> {
+        Private::new(String::new())
+    }
+
+    fn standing(id: u8, instances: usize, completeness: Completeness) -> Standing {
+        Standing {
+            id: InboxId([id; _]),
+            patient: Patient { id: empty(), issuer: empty(), name: empty(), birth_date: empty() },
+            date: empty(),
+            description: empty(),
+            accession: empty(),
+            modality: "CT".into(),
+            series: 1,
+            instances,
+            bytes: 0,
+            from: Vec::new(),
+            first: Timestamp(0),
+            last: Timestamp(0),
+            completeness,
+            missing: 0,
+            imported: false,
+        }
+    }
+
+    #[test]
+    fn a_study_is_news_when_it_begins_and_when_nobody_sends_it_any_more_and_then_once() {
+        use Completeness::{Arriving, Broken, Complete};
+        let mut news = InboxNews::default();
+        let mut told = |instances, completeness| {
+            let told = news.of(&[standing(1, instances, completeness), standing(2, 7, Complete)]);
+            let of_first = told.into_iter().filter_map(|event| match event {
+                Event::InboxStudy { study, state, instances, .. } => {
+                    (study == InboxId([1; _]).to_string()).then_some((state, instances))
+                }
+                _ => None,
+            });
+            of_first.collect::<Vec<_>>()
+        };
+        for (instances, completeness, expected) in [
+            (1, Arriving, Some("arriving")),
+            (60, Arriving, None),
+            (60, Broken, Some("incomplete")),
+            (60, Broken, None),
+            (61, Arriving, Some("arriving")),
+            (120, Complete, Some("complete")),
+            (120, Complete, None),
+            (121, Complete, Some("complete")),
+        ] {
+            let expected: Vec<_> = expected.into_iter().map(|state| (state.to_owned(), instances)).collect();
+            assert_eq!(told(instances, completeness), expected, "{instances} {completeness:?}");
+        }
+        assert!(news.of(&[]).is_empty());
+        assert_eq!(news.of(&[standing(2, 7, Complete)]).len(), 1, "what went and comes again is new");
+    }
+
+    #[test]
+    fn neighbours_enter_the_address_that_is_listened_at() {
+        let view = listener_view("127.0.0.1:104".parse().unwrap(), "OVERREAD", false, &[], true);
+        assert_eq!((view.hosts, view.port), (vec!["127.0.0.1".to_owned()], 104));
+        let any = listener_view("0.0.0.0:104".parse().unwrap(), "OVERREAD", false, &[], true);
+        assert!(!any.hosts.iter().any(|host| host == "0.0.0.0" || host == "127.0.0.1"), "{:?}", any.hosts);
     }
 }

@@ -1,8 +1,10 @@
 //! What the person set, as one sealed row.
 
+use std::path::PathBuf;
+
 use minicbor::{Decode, Encode};
 
-use super::api::{Failure, FailureCode, Reply, SettingsView};
+use super::api::{Failure, FailureCode, PacsListen, PacsTls, Reply, SettingsView};
 use super::core::Node;
 use super::home::store_failure;
 use crate::encoding::time::{DAY_MS, parse_duration_ms};
@@ -33,6 +35,28 @@ pub(super) struct Settings {
     /// The app locks after so long without a key; 0: never. Absent in homes that are older than the setting.
     #[n(3)]
     pub lock_after_seconds: Option<u64>,
+    /// How it listened for neighbours last. Absent until then.
+    #[n(4)]
+    pub listen: Option<Listen>,
+}
+
+/// A listener that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Listen {
+    #[n(0)]
+    address: String,
+    #[n(1)]
+    ae_title: String,
+    #[n(2)]
+    allow: Vec<String>,
+    #[n(3)]
+    any_ae: bool,
+    /// Certificates and key; both or none.
+    #[n(4)]
+    tls: Option<(String, String)>,
+    #[n(5)]
+    authorities: Option<String>,
 }
 
 /// How the app can be told to show pictures; it gives these words their meaning.
@@ -46,7 +70,7 @@ const LOCK_AFTER_SECONDS_SET: std::ops::RangeInclusive<u64> = 30..=24 * 3600;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { recovery_confirmed: false, retention_days: 30, graphics: None, lock_after_seconds: None }
+        Self { recovery_confirmed: false, retention_days: 30, graphics: None, lock_after_seconds: None, listen: None }
     }
 }
 
@@ -79,6 +103,56 @@ impl Settings {
             retention_days: self.retention_days,
             graphics: self.graphics.clone().unwrap_or_else(|| GRAPHICS[0].into()),
             lock_after_seconds: (lock_after > 0).then_some(lock_after),
+            listen: self.listen.as_ref().map(Listen::request),
+        }
+    }
+
+    /// Takes a listener over; one that would make the row longer than what is read is not remembered.
+    fn remember(&mut self, request: &PacsListen) -> bool {
+        let changed = Self { listen: Listen::of(request), ..self.clone() };
+        let is_kept = changed != *self && to_bytes(&changed).len() <= SETTINGS_BYTES_MAX;
+        if is_kept {
+            *self = changed;
+        }
+        is_kept
+    }
+}
+
+impl Listen {
+    /// `None` if a path is no text.
+    fn of(request: &PacsListen) -> Option<Self> {
+        let text = |path: &PathBuf| path.to_str().map(str::to_owned);
+        let (tls, authorities) = match &request.tls {
+            None => (None, None),
+            Some(PacsTls { certificates, key, authorities }) => (
+                Some((text(certificates)?, text(key)?)),
+                authorities.as_ref().map(|path| text(path).ok_or(())).transpose().ok()?,
+            ),
+        };
+        Some(Self {
+            address: request.address.clone(),
+            ae_title: request.ae_title.clone(),
+            allow: request.allow.clone(),
+            any_ae: request.any_ae,
+            tls,
+            authorities,
+        })
+    }
+
+    fn request(&self) -> PacsListen {
+        let authorities = self.authorities.as_ref().map(PathBuf::from);
+        let tls = self.tls.as_ref();
+        PacsListen {
+            address: self.address.clone(),
+            ae_title: self.ae_title.clone(),
+            allow: self.allow.clone(),
+            any_ae: self.any_ae,
+            tls: tls.map(|(certificates, key)| PacsTls {
+                certificates: certificates.into(),
+                key: key.into(),
+                authorities,
+            }),
+            ..PacsListen::default()
         }
     }
 }
@@ -134,9 +208,46 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Keeps how it listens for neighbours. That it cannot be kept is no reason not to listen.
+    pub async fn remember_listener(&mut self, request: &PacsListen) {
+        let Ok(mut settings) = self.me().map(|open| open.settings.clone()) else { return };
+        if !settings.remember(request) {
+            return;
+        }
+        let mut batch = Batch::new();
+        settings.put(&mut batch);
+        match self.commit(batch).await.and_then(|()| self.me_mut()) {
+            Ok(open) => open.settings = settings,
+            Err(failure) => tracing::warn!(what = failure.what, "how it listens was not kept"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listener_is_remembered_as_it_was_asked_for_unless_its_row_could_not_be_read_again() {
+        let tls = PacsTls { certificates: "/c.pem".into(), key: "/k.pem".into(), authorities: Some("/a.pem".into()) };
+        let request = PacsListen {
+            address: "0.0.0.0:104".into(),
+            ae_title: "OVERREAD".into(),
+            allow: vec!["PACS1".into(), "CT 2".into()],
+            tls: Some(tls),
+            ..PacsListen::default()
+        };
+        let mut settings = Settings { recovery_confirmed: true, ..Settings::default() };
+        assert!(settings.remember(&PacsListen { remember: true, ..request.clone() }));
+        let row = to_bytes(&settings);
+        let read = from_bytes::<Settings>(&row, SETTINGS_BYTES_MAX).unwrap();
+        assert_eq!(read.view().listen, Some(request.clone()));
+        assert!(!settings.remember(&request), "it stands there already");
+        let long = PacsListen { allow: vec!["A".repeat(16); SETTINGS_BYTES_MAX / 16], ..request.clone() };
+        assert!(!settings.remember(&long) && settings.recovery_confirmed);
+        assert_eq!(settings.view().listen, Some(request));
+    }
 
     #[test]
     fn retention_is_read_in_whole_days() {
@@ -180,7 +291,8 @@ mod tests {
         }
         let row = to_bytes(&Older { recovery_confirmed: true, retention_days: 7 });
         let view = from_bytes::<Settings>(&row, SETTINGS_BYTES_MAX).unwrap().view();
-        let expected = SettingsView { retention_days: 7, graphics: "auto".into(), lock_after_seconds: Some(900) };
+        let expected =
+            SettingsView { retention_days: 7, graphics: "auto".into(), lock_after_seconds: Some(900), listen: None };
         assert_eq!(view, expected);
     }
 

@@ -298,7 +298,7 @@ impl Association<'_> {
     fn refuse(&mut self, command: &CommandSet, uid: Option<&str>, why: &Refused) -> Purpose {
         self.counts.refused += 1;
         if let Some(uid) = uid {
-            self.visit.refused(uid);
+            self.visit.refused(uid, why);
         }
         self.watch.refused(&self.calling, why);
         Purpose::Refuse { response: store_response(command, why.status()).comment(&why.to_string()) }

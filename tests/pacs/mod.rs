@@ -10,6 +10,9 @@ use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
+use overread::node::NodeOptions;
+use overread::node::api::{Envelope, Failure, ListenerView, Reply, Request};
+use overread::node::client::Client;
 use overread::pacs::command::{CommandSet, Element, field};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -362,6 +365,66 @@ fn a_locked_node_has_wiped_its_inbox_and_refuses_until_it_is_open_again() {
     assert_eq!(wait(&mut node.process.0).code(), Some(1), "the listener ends with the node that it asked");
     assert!(inbox(&home).is_empty());
     assert!(!home.path.join("inbox").exists(), "the next start sweeps what a killed node left");
+}
+
+/// Asks the node of a home, as another program.
+fn ask(home: &Home, request: Request) -> Result<Reply, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = Client::open(&home.path, NodeOptions::default()).await.unwrap();
+        let envelope = Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+        client.ask(envelope, &mut |_| None).await
+    })
+}
+
+#[test]
+fn everybody_hears_of_arrivals_without_the_patient_and_any_program_sees_and_ends_the_listening() {
+    let folder = TempDir::new().unwrap();
+    let home = anna(folder.path());
+    let path = files(folder.path(), 11, 3, 16);
+    let mut node = home.node(&[]);
+    assert_eq!(ask(&home, Request::PacsStop).unwrap_err().what, "Nobody listens for neighbours.");
+    let listener = Listener::start(&home, &["--allow", "OURSENDER"]);
+    let objects: Vec<Object> = (0..3).map(|n| Object::read(&path.join(format!("{n:04}.dcm"))).unwrap()).collect();
+    let mut sender = Sender::open(listener.port, &objects[0].class, &objects[0].syntax);
+    sender.store(&objects[0]);
+    let told = node.event(|event| event["event"] == "inbox_study");
+    assert_eq!((&told["state"], &told["modality"]), (&json!("arriving"), &json!("CT")), "{told}");
+    for object in &objects[1..] {
+        sender.store(object);
+    }
+    sender.release();
+    let told = node.event(|event| event["event"] == "inbox_study");
+    assert_eq!((&told["state"], &told["instances"]), (&json!("complete"), &json!(3)), "{told}");
+    assert!(!node.seen.iter().any(|event| WORDS.iter().any(|word| event.to_string().contains(word))));
+    // Somebody whom nobody allowed: who set the sender up learns why.
+    let stranger = dicom_ul::ClientAssociationOptions::new()
+        .calling_ae_title("STRANGER")
+        .called_ae_title("OVERREAD")
+        .with_presentation_context(uids::CT_IMAGE_STORAGE, vec![uids::IMPLICIT_VR_LITTLE_ENDIAN])
+        .establish(("127.0.0.1", listener.port));
+    assert!(stranger.is_err());
+    let view = until("the refusal is shown", || match ask(&home, Request::InboxList).unwrap() {
+        Reply::Inbox(view) => Some(view).filter(|view| view.refused.is_some()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(view.refused.as_deref(), Some("\"STRANGER\" is not allowed to send here."));
+    let expected = ListenerView {
+        hosts: vec!["127.0.0.1".into()],
+        port: listener.port,
+        ae_title: "OVERREAD".into(),
+        tls: false,
+        allowed: vec!["OURSENDER".into()],
+        any_ae: false,
+    };
+    assert_eq!(view.listener, Some(expected));
+    assert!(ask(&home, Request::PacsStop).is_ok());
+    let mut ended = listener.node;
+    assert!(wait(&mut ended.process.0).success(), "{:?}", ended.seen);
+    match ask(&home, Request::InboxList).unwrap() {
+        Reply::Inbox(view) => assert!(view.listener.is_none() && view.studies.len() == 1),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -105,7 +105,8 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::PacsListening { .. }
         | Event::PacsAssociation { .. }
         | Event::PacsArrival { .. }
-        | Event::PacsRefusal { .. } => return pacs::event(event),
+        | Event::PacsRefusal { .. }
+        | Event::InboxStudy { .. } => return pacs::event(event),
     })
 }
 

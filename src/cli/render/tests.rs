@@ -546,7 +546,7 @@ fn the_recovery_code_is_numbered_down_its_columns() {
 #[test]
 fn the_inbox_shows_whose_studies_stand_there_and_what_lacks() {
     let empty = |listening: Option<&str>| {
-        text(&Reply::Inbox(InboxView { studies: Vec::new(), listening: listening.map(Into::into) }), WIDTH)
+        text(&Reply::Inbox(InboxView { listening: listening.map(Into::into), ..InboxView::default() }), WIDTH)
     };
     assert_eq!(empty(Some("0.0.0.0:11112")), "Nothing has arrived. Listening at 0.0.0.0:11112.\n");
     assert_eq!(empty(None), "Nothing has arrived, and nobody listens. Next: `overread pacs listen --allow AE`.\n");
@@ -564,7 +564,7 @@ fn the_inbox_shows_whose_studies_stand_there_and_what_lacks() {
         ..InboxStudy::default()
     };
     assert_eq!(
-        text(&Reply::Inbox(InboxView { studies: vec![study], listening: None }), WIDTH),
+        text(&Reply::Inbox(InboxView { studies: vec![study], ..InboxView::default() }), WIDTH),
         "i-abcdefgh  CT, 2 objects in 1 series, 2.0 KiB, from PACS1\n\
          state           incomplete, 1 sent and not here\n\
          last arrival    2026-11-24T10:00:00Z\n\

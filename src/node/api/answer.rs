@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{CaseSummary, CaseView, LogEntry, MarkView, OpinionView};
 use super::failure::Failure;
 use super::live::LiveView;
-use super::request::OpinionDraft;
+use super::request::{OpinionDraft, PacsListen};
 use super::study::{
     ImageView, ImportReport, InboxView, InstanceFile, LeftOutImage, SkippedFile, StudyDetail, StudyPatient, StudyView,
 };
@@ -94,6 +94,16 @@ pub enum Event {
     PacsRefusal {
         from: String,
         why: String,
+    },
+    /// For everybody who follows: a study of the inbox begins to arrive, or nobody sends it any more. Nothing of it is
+    /// of a patient.
+    InboxStudy {
+        study: String,
+        modality: String,
+        /// Objects of the study that are here now.
+        instances: usize,
+        /// `arriving`, `complete` or `incomplete`.
+        state: String,
     },
 }
 
@@ -291,6 +301,9 @@ pub struct SettingsView {
     /// The app locks after so long without a key, in seconds; absent: never.
     #[serde(default)]
     pub lock_after_seconds: Option<u64>,
+    /// How this node listened for neighbours when somebody last asked to have that kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listen: Option<PacsListen>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -316,6 +316,8 @@ pub enum Request {
     },
     /// Takes studies from DICOM neighbours until the client leaves; the first event is [`Event::PacsListening`].
     PacsListen(PacsListen),
+    /// Ends whoever listens for neighbours.
+    PacsStop,
     /// What neighbours have sent and nobody has imported yet.
     InboxList,
     InboxDiscard {
@@ -353,7 +355,7 @@ pub struct ImportRequest {
 }
 
 /// How neighbours reach this node, and which.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacsListen {
     /// IP address and port; port 0: any that is free.
     pub address: String,
@@ -371,10 +373,13 @@ pub struct PacsListen {
     pub report_to: Vec<String>,
     /// How much the inbox holds, in bytes.
     pub bytes_max: Option<u64>,
+    /// Keep address, titles and TLS files in the settings, to be offered the next time.
+    #[serde(default)]
+    pub remember: bool,
 }
 
 /// PEM files of a listener that speaks TLS.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacsTls {
     pub certificates: PathBuf,
     pub key: PathBuf,

@@ -92,6 +92,30 @@ pub struct InboxView {
     pub studies: Vec<InboxStudy>,
     /// Where neighbours can send to now.
     pub listening: Option<String>,
+    #[serde(default)]
+    pub listener: Option<ListenerView>,
+    /// Why the last connection to the listener was refused.
+    #[serde(default)]
+    pub refused: Option<String>,
+    /// Why objects are refused for want of room; absent again once there is some.
+    #[serde(default)]
+    pub no_room: Option<String>,
+    /// Studies that the last locking wiped, until the next one arrives.
+    #[serde(default)]
+    pub wiped: usize,
+}
+
+/// Who listens for neighbours, and what they enter to reach it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerView {
+    /// IP addresses of this machine at which it listens, the likeliest first.
+    pub hosts: Vec<String>,
+    pub port: u16,
+    pub ae_title: String,
+    pub tls: bool,
+    /// Calling AE titles that may send; empty: nobody, unless `any_ae`.
+    pub allowed: Vec<String>,
+    pub any_ae: bool,
 }
 
 /// A study in the inbox. Holds patient data.

@@ -83,6 +83,16 @@ struct State {
     objects: usize,
     next_number: u64,
     next_visit: u64,
+    condition: Condition,
+}
+
+/// What a person has to know of an inbox beside its studies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Why the last object was refused for want of room, until something was taken again or has gone.
+    pub no_room: Option<Refused>,
+    /// Studies that the last locking wiped, until the next one arrives.
+    pub wiped: usize,
 }
 
 /// One association, by the order in which they came.
@@ -132,6 +142,7 @@ impl Inbox {
             objects: 0,
             next_number: 0,
             next_visit: 0,
+            condition: Condition::default(),
         };
         Ok(Self { shared: Arc::new(Shared { folder: folder.to_owned(), state: Mutex::new(state) }) })
     }
@@ -153,7 +164,15 @@ impl Inbox {
         }
         state.by_study.clear();
         (state.bytes, state.objects) = (0, 0);
-        std::mem::take(&mut state.studies).len()
+        let wiped = std::mem::take(&mut state.studies).len();
+        // Locked twice, the first time is the one that lost something.
+        state.condition.no_room = None;
+        state.condition.wiped = state.condition.wiped.max(wiped);
+        wiped
+    }
+
+    pub fn condition(&self) -> Condition {
+        self.state().condition.clone()
     }
 
     pub fn set_bytes_max(&self, bytes_max: u64) {
@@ -263,6 +282,7 @@ impl State {
         let Some(object) = study.objects.get(&number) else { return };
         self.bytes = self.bytes.saturating_sub(object.sealed.bytes());
         self.objects = self.objects.saturating_sub(1);
+        self.condition.no_room = None;
         study.remove(number);
     }
 
@@ -376,7 +396,10 @@ impl Visit {
     }
 
     /// An object that was begun, or not even that, was refused.
-    pub fn refused(&mut self, uid: &str) {
+    pub fn refused(&mut self, uid: &str, why: &Refused) {
+        if matches!(why, Refused::InboxFull | Refused::DiskFull) {
+            self.inbox.state().condition.no_room = Some(why.clone());
+        }
         self.end.under_way = None;
         self.end.refused.insert(uid.to_owned());
     }
@@ -405,6 +428,7 @@ impl Visit {
             Place::New if state.objects >= state.limits.objects_max => return Err(Refused::InboxFull),
             Place::New | Place::Again => {}
         }
+        state.condition = Condition::default();
         let id = known.unwrap_or_else(|| InboxId(random::bytes::<ID_BYTES>(&mut random::system())));
         state.by_study.insert(key, id);
         let study = state.studies.entry(id).or_insert_with(|| Study::new(id, &summary, now));

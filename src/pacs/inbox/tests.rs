@@ -137,7 +137,7 @@ fn a_study_of_which_something_was_refused_is_not_complete_until_it_came() {
     let inbox = inbox(folder.path());
     let mut visit = inbox.visit("PACS1");
     receive(&mut visit, &jane("1.1")).unwrap();
-    visit.refused("1.2");
+    visit.refused("1.2", &Refused::OtherObject);
     visit.released();
     assert_eq!((only(&inbox).completeness, only(&inbox).missing), (Completeness::Broken, 1));
     let mut visit = inbox.visit("PACS1");
@@ -155,6 +155,7 @@ fn locking_wipes_what_is_here_and_refuses_what_comes() {
     let under_way = visit.begin(jane("1.2").0).unwrap();
     let taken = inbox.take(&[only(&inbox).id]);
     assert_eq!(inbox.lock(), 1);
+    assert_eq!((inbox.lock(), inbox.condition().wiped), (0, 1));
     assert!(inbox.studies().is_empty());
     assert_eq!(taken.files[0].whole().unwrap_err(), "the node was locked, which wiped the inbox");
     assert_eq!(visit.begin(jane("1.3").0).err(), Some(Refused::Locked));
@@ -167,6 +168,7 @@ fn locking_wipes_what_is_here_and_refuses_what_comes() {
     assert_eq!(entries(folder.path()), 0);
     let mut visit = inbox.visit("PACS1");
     receive(&mut visit, &jane("1.1")).unwrap();
+    assert_eq!(inbox.condition(), Condition::default());
 }
 
 #[test]
@@ -194,6 +196,28 @@ fn what_exceeds_a_limit_is_refused_as_out_of_resources_and_leaves_nothing() {
         let refused = full(limits);
         assert_eq!((&refused, refused.status()), (&Refused::InboxFull, 0xA700), "{limits:?}");
     }
+}
+
+#[test]
+fn an_inbox_is_full_until_something_has_gone_or_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = Inbox::new(&folder.path().join("inbox"), Limits { studies_max: 1, ..Limits::default() }).unwrap();
+    inbox.unlock();
+    let mut visit = inbox.visit("PACS1");
+    receive(&mut visit, &jane("1.1")).unwrap();
+    for (why, no_room) in [
+        (Refused::TooLong, None),
+        (Refused::DiskFull, Some(Refused::DiskFull)),
+        (Refused::InboxFull, Some(Refused::InboxFull)),
+    ] {
+        visit.refused("1.2", &why);
+        assert_eq!(inbox.condition().no_room, no_room);
+    }
+    receive(&mut visit, &jane("1.2")).unwrap();
+    assert_eq!(inbox.condition().no_room, None);
+    visit.refused("1.3", &Refused::InboxFull);
+    inbox.discard(&[only(&inbox).id]);
+    assert_eq!(inbox.condition().no_room, None);
 }
 
 #[test]

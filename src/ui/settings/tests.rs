@@ -36,7 +36,7 @@ fn checks() -> Vec<Check> {
 }
 
 fn settings(retention_days: u32, graphics: &str, lock_after_seconds: Option<u64>) -> SettingsView {
-    SettingsView { retention_days, graphics: graphics.into(), lock_after_seconds }
+    SettingsView { retention_days, graphics: graphics.into(), lock_after_seconds, listen: None }
 }
 
 fn node(request: &Request) -> Option<Result<Reply, Failure>> {
