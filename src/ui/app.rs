@@ -17,6 +17,7 @@ use super::message::{Message, Ticket, Wish};
 use super::screen::{Context, Dice, Dots, Go, Outcome, Screen, Shows};
 use super::unlock::Unlock;
 use super::welcome::Welcome;
+use super::widget::amount::count;
 use super::widget::menu::{Palette, Picked, draw_help};
 use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
@@ -312,6 +313,15 @@ impl App {
                 }
                 self.with_all(turn, |screen, context| screen.happened(what, case.as_deref(), context));
             }
+            Event::InboxStudy { modality, instances, state, .. } if !self.locked => {
+                // Who looks at the list sees it there.
+                if self.screens.last().is_none_or(|top| top.place() != Place::Arrivals)
+                    && let Some((text, weight)) = arrived(modality, *instances, state)
+                {
+                    self.toasts.say(&text, weight, turn.now_ms);
+                }
+                self.with_all(turn, |screen, context| screen.inbox_changed(context));
+            }
             _ => {}
         }
     }
@@ -491,6 +501,17 @@ impl App {
             let place = Rect { x: area.right() - wide, width: wide, ..area };
             frame.render_widget(Paragraph::new(right).style(style), place);
         }
+    }
+}
+
+/// What is said of a study that nobody sends any more: nothing of its patient.
+fn arrived(modality: &str, instances: usize, state: &str) -> Option<(String, Weight)> {
+    let modality = if modality.is_empty() { String::new() } else { format!("{modality}, ") };
+    let images = count(instances, "image");
+    match state {
+        "complete" => Some((format!("A study has arrived: {modality}{images}."), Weight::Good)),
+        "incomplete" => Some((format!("A study arrived in part: {modality}{images} are here."), Weight::Bad)),
+        _ => None,
     }
 }
 

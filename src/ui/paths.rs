@@ -14,6 +14,14 @@ pub fn resolved(request: Request) -> Request {
             Request::CardAdd { paths: paths.iter().map(|path| absolute(path)).collect(), at }
         }
         Request::CardExport { path } => Request::CardExport { path: absolute(&path) },
+        Request::PacsListen(mut listen) => {
+            if let Some(tls) = &mut listen.tls {
+                for path in [&mut tls.certificates, &mut tls.key].into_iter().chain(&mut tls.authorities) {
+                    *path = absolute(path);
+                }
+            }
+            Request::PacsListen(listen)
+        }
         other => other,
     }
 }

@@ -227,6 +227,9 @@ pub trait Screen: Any {
     /// Something happened in the node, whoever asked for it.
     fn happened(&mut self, _what: &str, _case: Option<&str>, _context: &mut Context<'_>) {}
 
+    /// A study began to arrive from a neighbour, or nobody sends it any more.
+    fn inbox_changed(&mut self, _context: &mut Context<'_>) {}
+
     /// A picture was opened, or could not be; `None`: newer wishes came first.
     fn pictured(&mut self, _key: &PictureKey, _outcome: Option<&Pictured>, _context: &mut Context<'_>) {}
 

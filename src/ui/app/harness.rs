@@ -17,7 +17,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{App, Options, Turn};
 use crate::encoding::time::Timestamp;
 use crate::node::api::{
-    CardView, CaseSummary, CaseView, Event, Failure, MemberView, MessageView, Reply, Request, Status,
+    CardView, CaseSummary, CaseView, Event, Failure, InboxView, MemberView, MessageView, Reply, Request, Status,
 };
 use crate::ui::files::Listing;
 use crate::ui::graphics::Protocol;
@@ -72,7 +72,11 @@ impl Harness {
 
     /// One screen, with nothing below it and nothing answered.
     pub fn of(screen: impl Screen) -> Self {
-        let owner = |request: &Request| matches!(request, Request::Status).then(|| Ok(status(true)));
+        let owner = |request: &Request| match request {
+            Request::Status => Some(Ok(status(true))),
+            Request::InboxList => Some(Ok(Reply::Inbox(InboxView::default()))),
+            _ => None,
+        };
         let mut harness = Self::start(SIZES[0], Box::new(owner));
         harness.go(Go::Only(Box::new(Bottom)));
         (harness.waiting, harness.asked, harness.wished) = (Vec::new(), Vec::new(), Vec::new());
@@ -406,6 +410,7 @@ fn usual(request: &Request) -> Option<Result<Reply, Failure>> {
         Request::Status => Some(Ok(status(true))),
         Request::CaseList => Some(Ok(Reply::Cases { cases: Vec::new() })),
         Request::CardList => Some(Ok(Reply::Cards { cards: Vec::new() })),
+        Request::InboxList => Some(Ok(Reply::Inbox(InboxView::default()))),
         Request::Sync => Some(Ok(Reply::Synced { peers: Vec::new(), delivery: Vec::new() })),
         Request::Lock => Some(Ok(Reply::Nothing {})),
         _ => None,

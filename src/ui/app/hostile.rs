@@ -158,6 +158,12 @@ impl Player {
                 self.app.pass(milliseconds);
                 return;
             }
+            97 => Message::Followed(Event::InboxStudy {
+                study: TEXT.into(),
+                modality: TEXT.into(),
+                instances: usize::MAX,
+                state: ["arriving", "complete", "incomplete"][self.below(3) as usize].into(),
+            }),
             _ => Message::Followed(Event::Happened {
                 what: TEXT.into(),
                 case: Some("c-hostile".into()).filter(|_| self.below(2) == 0),
@@ -360,6 +366,17 @@ fn answer(request: &Request, uids: &[String], dice: &mut Dice) -> Option<Result<
             let images: Vec<Value> = uids.iter().map(|uid| left_out(uid)).collect();
             json!({"reply": "left_out", "value": {"images": images}})
         }
+        Request::InboxList => {
+            let arrival = |state: &str| {
+                json!({"id": TEXT, "modality": TEXT, "series": MANY, "instances": MANY, "bytes": u64::MAX, "from": TEXT,
+                    "complete": true, "state": state, "missing": MANY, "first": TEXT, "last": TEXT, "imported": true,
+                    "patient": patient()})
+            };
+            let listener = json!({"hosts": [TEXT], "port": u16::MAX, "ae_title": TEXT, "tls": true, "allowed": [TEXT],
+                "any_ae": false});
+            json!({"reply": "inbox", "value": {"studies": [arrival("arriving"), arrival("incomplete"), arrival(TEXT)],
+                "listening": TEXT, "listener": listener, "refused": TEXT, "no_room": TEXT, "wiped": MANY}})
+        }
         Request::Import(_) if dice.roll().is_multiple_of(4) => return Some(Err(failure())),
         Request::Import(_) => imported(),
         Request::CardList => json!({"reply": "cards", "value": {"cards": [card("me"), card("verified"), card(TEXT)]}}),
@@ -367,7 +384,9 @@ fn answer(request: &Request, uids: &[String], dice: &mut Dice) -> Option<Result<
         Request::CardVerify { heard: None, .. } => {
             json!({"reply": "safety_words", "value": {"words": vec![TEXT; 6], "who": TEXT}})
         }
-        Request::SettingsShow => json!({"reply": "settings", "value": {"retention_days": u32::MAX}}),
+        Request::SettingsShow => json!({"reply": "settings", "value": {"retention_days": u32::MAX, "listen": {
+            "address": TEXT, "ae_title": TEXT, "allow": [TEXT], "any_ae": false, "tls": null, "commit": false,
+            "bytes_max": null}}}),
         Request::Doctor => json!({"reply": "doctor", "value": {"checks": [
             {"name": TEXT, "ok": true, "what": TEXT, "hint": TEXT}, {"name": "", "ok": false, "what": "", "hint": null}]}}),
         Request::OpinionDraftShow { .. } => json!({"reply": "draft", "value": {"draft": {

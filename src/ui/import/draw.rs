@@ -5,7 +5,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Clear, Paragraph, Row, Table};
 
-use super::{Import, Step};
+use super::arrivals::count_studies;
+use super::{Import, Source, Step};
 use crate::encoding::text::shown;
 use crate::ui::files::{Entry, Kind};
 use crate::ui::look::Look;
@@ -22,7 +23,7 @@ pub(super) fn list_area(area: Rect) -> Rect {
 }
 
 fn parts(area: Rect) -> [Rect; 3] {
-    Layout::vertical([Constraint::Length(3), Constraint::Min(1), Constraint::Length(FOOT_LINES)]).areas(area)
+    Layout::vertical([Constraint::Length(4), Constraint::Min(1), Constraint::Length(FOOT_LINES)]).areas(area)
 }
 
 /// Where the pages of a plan are drawn: under its head and their names.
@@ -55,7 +56,14 @@ pub(super) fn import(import: &Import, frame: &mut Frame<'_>, area: Rect, look: L
 fn choose(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let [head, list, foot] = parts(area);
     let browser = &import.browser;
-    let line = |row: u16| Rect { y: head.y + row, height: 1, ..head }.intersection(head);
+    let top = |row: u16| Rect { y: head.y + row, height: 1, ..head }.intersection(head);
+    frame.render_widget(Paragraph::new(sources(import, look)), top(0));
+    if import.source == Source::Arrivals {
+        frame.render_widget(Paragraph::new(options(import, look)), top(1));
+        import.arrivals.draw(frame, area, &import.trouble, look);
+        return;
+    }
+    let line = |row: u16| top(row + 1);
     if browser.is_typing() {
         browser.path().draw_line(frame, line(0), true, look);
     } else {
@@ -82,6 +90,22 @@ fn choose(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let widths = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(8), Constraint::Length(11)];
     frame.render_widget(Table::new(rows, widths), list);
     frame.render_widget(Paragraph::new(marked(import, look)), foot);
+}
+
+/// The names of the two pages.
+fn sources(import: &Import, look: Look) -> Line<'static> {
+    let arrived = import.arrivals.studies().len();
+    let names =
+        [(Source::Arrivals, format!(" Arrived from the hospital: {arrived} ")), (Source::Files, " Files ".into())];
+    let spans = names.into_iter().flat_map(|(source, name)| {
+        let style = match source {
+            source if source == import.source => look.chosen(),
+            Source::Arrivals if arrived > 0 => look.good(),
+            _ => look.plain(),
+        };
+        [Span::raw(" "), Span::styled(name, style)]
+    });
+    Line::from_iter(spans)
 }
 
 fn row(entry: Option<&Entry>, marked: bool, look: Look) -> Row<'static> {
@@ -157,8 +181,11 @@ fn busy(import: &Import, frame: &mut Frame<'_>, area: Rect, what: &str, look: Lo
     let bar = Rect { y: middle.y + 2, height: middle.height.saturating_sub(2).min(2), ..middle };
     let at = import.busy.as_ref().and_then(|busy| busy.progress.as_ref());
     draw_progress(frame, bar, at, look);
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         import.paths.iter().take(20).map(|path| shown(&path.to_string_lossy()).into_owned()).collect();
+    if !import.inbox.is_empty() {
+        names.push(format!("{} arrived from the hospital", count_studies(import.inbox.len())));
+    }
     let paths = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(4), ..middle }.intersection(area);
     let words = Line::styled(format!(" {}", names.join(", ")), look.dim());
     frame.render_widget(Paragraph::new(words).wrap(ratatui::widgets::Wrap { trim: false }), paths);

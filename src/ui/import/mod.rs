@@ -6,9 +6,13 @@
 //!   `------------------------' `
 //! ```
 //!
+//! What is chosen are files of the disk ([`browse`]) or studies that neighbours have sent ([`arrivals`]): the two pages
+//! of the first step.
+//!
 //! Nothing is stored before the plan has been on the screen and agreed to. A plan that is being made anew cannot be
 //! agreed to. Files are found, read and cleaned by the node; here is only what a person chooses.
 
+mod arrivals;
 mod browse;
 mod draw;
 mod pick;
@@ -36,6 +40,7 @@ use super::widget::popup::Question;
 use crate::encoding::text::shown;
 use crate::node::api::{Event, FailureCode, ImportReport, ImportRequest, Progress, Reply, Request, StudyPatient};
 
+use arrivals::Arrivals;
 use browse::Browser;
 use pick::Picker;
 use plan::PlanPage;
@@ -73,6 +78,13 @@ impl Preset {
     }
 }
 
+/// Where what is chosen comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Files,
+    Arrivals,
+}
+
 /// What is on the screen.
 enum Step {
     Choose,
@@ -93,9 +105,15 @@ struct Busy {
 /// Taking studies in.
 pub struct Import {
     step: Step,
+    source: Source,
+    /// Somebody has done something: the first page is not changed by itself any more.
+    touched: bool,
     browser: Browser,
+    arrivals: Arrivals,
     /// What was found last in the paths; the plan is about them.
     paths: Vec<PathBuf>,
+    /// Or about these studies of the inbox.
+    inbox: Vec<String>,
     preset: Preset,
     same_patient: Option<StudyPatient>,
     keep_words: BTreeSet<String>,
@@ -112,8 +130,12 @@ impl Default for Import {
     fn default() -> Self {
         Self {
             step: Step::Choose,
+            source: Source::Files,
+            touched: false,
             browser: Browser::default(),
+            arrivals: Arrivals::default(),
             paths: Vec::new(),
+            inbox: Vec::new(),
             preset: Preset::default(),
             same_patient: None,
             keep_words: BTreeSet::new(),
@@ -130,7 +152,7 @@ impl Import {
     fn request(&self, dry_run: bool) -> Request {
         Request::Import(ImportRequest {
             paths: self.paths.clone(),
-            inbox: Vec::new(),
+            inbox: self.inbox.clone(),
             preset: Some(self.preset.name()),
             same_patient: self.same_patient.as_ref().map(|same| same.study.clone()),
             keep_words: self.keep_words.iter().cloned().collect(),
@@ -162,25 +184,44 @@ impl Import {
         }
     }
 
+    /// Whether the page of this source is on the screen, with nothing over it.
+    fn is_choosing(&self, source: Source) -> bool {
+        matches!(self.step, Step::Choose) && self.picker.is_none() && self.source == source
+    }
+
     /// Whether the plan on the screen is not what would be done.
     fn is_stale(&self) -> bool {
         self.changed_ms.is_some() || self.busy.is_some()
     }
 
     fn choosing(&mut self, action: Action, context: &mut Context<'_>) {
+        self.touched = true;
         let page = usize::from(draw::list_area(context.area).height);
-        if self.browser.act(action, page, context) {
+        let is_done = match self.source {
+            Source::Files => self.browser.act(action, page, context),
+            Source::Arrivals => self.arrivals.act(action, context),
+        };
+        if is_done {
             return;
         }
         match action {
             Action::Back => context.go(Go::Back),
+            Action::OtherSource => {
+                self.source = if self.source == Source::Files { Source::Arrivals } else { Source::Files };
+                self.trouble.clear();
+            }
             Action::FindStudies => {
-                let wanted = self.browser.wanted();
-                if wanted.is_empty() {
-                    context.say("Choose a file, folder or ZIP first.");
+                (self.paths, self.inbox) = match self.source {
+                    Source::Files => (self.browser.wanted(), Vec::new()),
+                    Source::Arrivals => (Vec::new(), self.arrivals.wanted()),
+                };
+                if self.paths.is_empty() && self.inbox.is_empty() {
+                    context.say(match self.source {
+                        Source::Files => "Choose a file, folder or ZIP first.",
+                        Source::Arrivals => "Nothing has arrived that could be taken in.",
+                    });
                     return;
                 }
-                self.paths = wanted;
                 self.keep_words.clear();
                 self.trouble.clear();
                 self.find(context);
@@ -290,6 +331,7 @@ impl Import {
                 self.step = Step::Choose;
                 self.browser.clear_marks();
                 self.same_patient = None;
+                self.arrivals.read(context);
             }
             Action::AskAbout if studies.is_empty() => context.say("No study of it is here to ask about."),
             Action::AskAbout => {
@@ -322,6 +364,8 @@ impl Screen for Import {
     fn place(&self) -> Place {
         match &self.step {
             _ if self.picker.is_some() => Place::Picking,
+            Step::Choose if self.source == Source::Arrivals => Place::Arrivals,
+            Step::Choose if self.browser.is_typing() => Place::ImportPath,
             Step::Choose => Place::Import,
             Step::Find | Step::TakeIn => Place::ImportBusy,
             Step::Plan(_) => Place::ImportPlan,
@@ -331,6 +375,7 @@ impl Screen for Import {
 
     fn title(&self) -> String {
         match &self.step {
+            Step::Choose if self.source == Source::Arrivals => "import: arrived from the hospital",
             Step::Choose => "import: choose files",
             Step::Find => "import: finding studies",
             Step::Plan(_) => "import: the plan; nothing is stored yet",
@@ -341,11 +386,12 @@ impl Screen for Import {
     }
 
     fn typing(&self) -> bool {
-        matches!(self.step, Step::Choose) && self.picker.is_none() && self.browser.is_typing()
+        self.is_choosing(Source::Files) && self.browser.is_typing()
     }
 
     fn shown(&mut self, context: &mut Context<'_>) {
         self.browser.start(context);
+        self.arrivals.read(context);
     }
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
@@ -377,6 +423,8 @@ impl Screen for Import {
 
     fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
         if matches!(self.step, Step::Choose) && self.picker.is_none() {
+            // A path is of the disk, whatever page is open.
+            (self.source, self.touched) = (Source::Files, true);
             self.browser.paste(text);
         }
     }
@@ -385,7 +433,14 @@ impl Screen for Import {
         match pointer.kind {
             MouseEventKind::ScrollDown => self.act(Action::Down, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, context),
-            MouseEventKind::Down(MouseButton::Left) if matches!(self.step, Step::Choose) && self.picker.is_none() => {
+            MouseEventKind::Down(MouseButton::Left) if self.is_choosing(Source::Arrivals) => {
+                let list = arrivals::list_area(context.area);
+                if list.contains(Position::new(pointer.column, pointer.row)) {
+                    self.touched = true;
+                    self.arrivals.point_at(usize::from(pointer.row - list.y), usize::from(list.height), list.width);
+                }
+            }
+            MouseEventKind::Down(MouseButton::Left) if self.is_choosing(Source::Files) => {
                 let list = draw::list_area(context.area);
                 if !list.contains(Position::new(pointer.column, pointer.row)) {
                     return;
@@ -402,6 +457,10 @@ impl Screen for Import {
         }
     }
 
+    fn inbox_changed(&mut self, context: &mut Context<'_>) {
+        self.arrivals.read(context);
+    }
+
     fn listed(&mut self, ticket: Ticket, outcome: &Result<Listing, String>, context: &mut Context<'_>) {
         self.browser.listed(ticket, outcome, context);
     }
@@ -416,6 +475,13 @@ impl Screen for Import {
                     context.say_failure(failure);
                 }
                 _ => {}
+            }
+            return;
+        }
+        if self.arrivals.answered(ticket, outcome, context) {
+            // Where something waits or is waited for, that is the first choice.
+            if !self.touched && self.arrivals.is_wanted() {
+                self.source = Source::Arrivals;
             }
             return;
         }
@@ -447,6 +513,9 @@ impl Screen for Import {
     }
 
     fn tick(&mut self, context: &mut Context<'_>) {
+        if matches!(self.step, Step::Choose) {
+            self.arrivals.tick(context);
+        }
         if self.changed_ms.is_some_and(|since| context.now_ms.saturating_sub(since) >= REPLAN_AFTER_MS) {
             self.find(context);
         }

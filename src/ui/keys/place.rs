@@ -25,8 +25,14 @@ pub enum Place {
     PairingEnded,
     OwnCard,
     Recovery,
-    /// Choosing what to take in.
+    /// Choosing what to take in: of the disk.
     Import,
+    /// Typing a path of it.
+    ImportPath,
+    /// Choosing what to take in: of what neighbours sent.
+    Arrivals,
+    /// Fields that say how to listen for neighbours.
+    Listen,
     /// The plan of an import.
     ImportPlan,
     /// The node reads or takes in.
@@ -59,7 +65,9 @@ impl Place {
             Self::Pairing | Self::PairingConfirm | Self::PairingEnded => "Pairing",
             Self::OwnCard => "My card",
             Self::Recovery => "Recovery code",
-            Self::Import => "Import",
+            Self::Import | Self::ImportPath => "Import",
+            Self::Arrivals => "Arrived from the hospital",
+            Self::Listen => "Listen for a PACS",
             Self::ImportPlan => "Plan of an import",
             Self::ImportBusy => "Import under way",
             Self::ImportReport => "What was taken in",

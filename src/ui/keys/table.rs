@@ -25,6 +25,9 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::Worklist => &[WORKLIST, LIST, EVERYWHERE],
         Place::CaseNew => &[CASE_NEW, BACK, EVERYWHERE],
         Place::Import => &[IMPORT, BACK, LIST, EVERYWHERE],
+        Place::ImportPath => &[IMPORT_PATH, BACK, EVERYWHERE],
+        Place::Arrivals => &[ARRIVALS, BACK, LIST, EVERYWHERE],
+        Place::Listen => &[LISTEN, BACK, FORM, EVERYWHERE],
         Place::ImportPlan => &[IMPORT_PLAN, BACK, LIST, EVERYWHERE],
         Place::ImportBusy => &[IMPORT_BUSY, EVERYWHERE],
         Place::ImportReport => &[IMPORT_REPORT, BACK, LIST, EVERYWHERE],
@@ -270,7 +273,7 @@ const IMPORT: &[Binding] = &[
     hint(Chord::key(' '), Action::Mark, "mark"),
     hint(Chord::key('f'), Action::FindStudies, "find studies"),
     hint(Chord::key('/'), Action::TypePath, "type a path"),
-    bind(Chord::plain(KeyCode::Tab), Action::NextField, "complete the path"),
+    hint(Chord::plain(KeyCode::Tab), Action::OtherSource, "what has arrived"),
     bind(Chord::plain(KeyCode::Right), Action::Open, "open"),
     bind(Chord::plain(KeyCode::Left), Action::FolderAbove, "folder above"),
     bind(Chord::plain(KeyCode::Backspace), Action::FolderAbove, "folder above"),
@@ -280,6 +283,26 @@ const IMPORT: &[Binding] = &[
     hint(Chord::key('s'), Action::SamePatient, "same patient as"),
     bind(Chord::key('r'), Action::Refresh, "look again"),
 ];
+
+const IMPORT_PATH: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Open, "go there"),
+    hint(Chord::plain(KeyCode::Tab), Action::NextField, "complete the path"),
+];
+
+const ARRIVALS: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::FindStudies, "plan of the import"),
+    hint(Chord::key(' '), Action::Mark, "mark"),
+    hint(Chord::plain(KeyCode::Tab), Action::OtherSource, "files"),
+    hint(Chord::plain(KeyCode::Delete), Action::Discard, "discard"),
+    hint(Chord::key('l'), Action::Listen, "listen"),
+    bind(Chord::key('x'), Action::StopListening, "end the listening"),
+    bind(Chord::key('f'), Action::FindStudies, "plan of the import"),
+    bind(Chord::key('p'), Action::NextPreset, "preset"),
+    bind(Chord::key('s'), Action::SamePatient, "same patient as"),
+    bind(Chord::key('r'), Action::Refresh, "look again"),
+];
+
+const LISTEN: &[Binding] = &[hint(Chord::control('s'), Action::Listen, "listen")];
 
 const IMPORT_PLAN: &[Binding] = &[
     hint(Chord::plain(KeyCode::Enter), Action::TakeIn, "take it in"),
@@ -342,7 +365,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 25] = [
+    const PLACES: [Place; 28] = [
         Place::Welcome,
         Place::Unlock,
         Place::Worklist,
@@ -359,6 +382,9 @@ mod tests {
         Place::OwnCard,
         Place::Recovery,
         Place::Import,
+        Place::ImportPath,
+        Place::Arrivals,
+        Place::Listen,
         Place::ImportPlan,
         Place::ImportBusy,
         Place::ImportReport,

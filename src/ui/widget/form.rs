@@ -72,6 +72,29 @@ impl Form {
         }
     }
 
+    /// The field that is typed in.
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
+    /// Lines it needs where labels stand beside their fields.
+    pub fn rows(&self) -> u16 {
+        u16::try_from(self.fields.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Draws each field in one line, its label before it.
+    pub fn draw_rows(&self, frame: &mut Frame<'_>, area: Rect, label_cells: u16, is_active: bool, look: Look) {
+        let cells = label_cells.min(area.width);
+        for (number, (field, y)) in self.fields.iter().zip(area.y..area.bottom()).enumerate() {
+            let active = is_active && number == self.active;
+            let line = Rect { y, height: 1, ..area };
+            let style = if active { look.heading() } else { look.dim() };
+            let label = Line::styled(field.label.as_ref(), style);
+            frame.render_widget(Paragraph::new(label), Rect { width: cells, ..line });
+            field.draw_line(frame, Rect { x: line.x + cells, width: line.width - cells, ..line }, active, look);
+        }
+    }
+
     /// Lines it needs, with one below for what is wrong.
     pub fn height(&self) -> u16 {
         u16::try_from(self.fields.len()).unwrap_or(u16::MAX).saturating_mul(3).saturating_add(3)

@@ -46,7 +46,7 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
         return;
     };
     if cases.is_empty() {
-        nothing(frame, list.below_home(area), list.has_colleague, look);
+        nothing(frame, list.below_home(area), list, look);
         return;
     }
     let seen = list.seen();
@@ -63,6 +63,10 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
         }
         if not_sent > 0 {
             spans.push(Span::styled(format!("   {not_sent} NOT SENT"), look.bad()));
+        }
+        if list.arrived > 0 {
+            spans.push(Span::styled(format!("   {}", arrivals(list.arrived)), look.good()));
+            spans.push(Span::styled("  i", look.key()));
         }
         frame.render_widget(Paragraph::new(Line::from(spans)), Rect { height: 1.min(head.height), ..head });
     }
@@ -179,7 +183,7 @@ fn due(due: Option<&str>, now: Option<Timestamp>, look: Look) -> Cell<'static> {
 }
 
 /// A span of time in at most six characters.
-pub(super) fn duration(milliseconds: u64) -> String {
+pub(in crate::ui) fn duration(milliseconds: u64) -> String {
     let minutes = milliseconds / 60_000;
     match minutes {
         0..60 => format!("{minutes} min"),
@@ -204,18 +208,30 @@ pub(in crate::ui) fn arrived(have: u64, total: u64) -> String {
     format!("{bar} {percent:>3}%")
 }
 
+/// How much neighbours have sent.
+fn arrivals(studies: usize) -> String {
+    match studies {
+        1 => "1 study arrived from the hospital".into(),
+        studies => format!("{studies} studies arrived from the hospital"),
+    }
+}
+
 /// What to do while there is no case.
-fn nothing(frame: &mut Frame<'_>, area: Rect, has_colleague: Option<bool>, look: Look) {
+fn nothing(frame: &mut Frame<'_>, area: Rect, list: &Worklist, look: Look) {
     let mut lines = vec![Line::raw(""), Line::styled("  No case yet.", look.heading()), Line::raw("")];
     let mut way = |key: &'static str, words: &'static str| {
         lines.push(Line::from(vec![Span::styled(format!("  {key:>3}  "), look.key()), Span::raw(words)]));
     };
-    if has_colleague == Some(false) {
+    if list.has_colleague == Some(false) {
         way("c", "pair with a colleague: one of you reads the other a code");
     }
     way("n", "ask a colleague about an examination");
     way("i", "take an examination in; it is de-identified on the way");
     way("t", "the studies held here");
     way("?", "all keys");
+    if list.arrived > 0 {
+        lines.push(Line::raw(""));
+        lines.push(Line::styled(format!("       {}: i shows them", arrivals(list.arrived)), look.good()));
+    }
     frame.render_widget(Paragraph::new(lines), area);
 }

@@ -3,7 +3,7 @@
 mod draw;
 mod preview;
 
-pub(super) use draw::arrived;
+pub(super) use draw::{arrived, duration};
 use preview::Preview;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -87,6 +87,9 @@ pub struct Worklist {
     asking_status: Option<Ticket>,
     listing: Option<Ticket>,
     counting: Option<Ticket>,
+    /// Studies that neighbours sent and nobody has taken in.
+    arrived: usize,
+    counting_arrived: Option<Ticket>,
     writing: Option<Ticket>,
     /// The case the open question is about, even if the list moves.
     purging: Option<String>,
@@ -112,6 +115,8 @@ impl Default for Worklist {
             asking_status: None,
             listing: None,
             counting: None,
+            arrived: 0,
+            counting_arrived: None,
             writing: None,
             purging: None,
             stale: false,
@@ -167,6 +172,13 @@ impl Worklist {
         }
         if self.asking_status.is_none() {
             self.asking_status = Some(context.ask(Request::Status));
+        }
+        self.count_arrived(context);
+    }
+
+    fn count_arrived(&mut self, context: &mut Context<'_>) {
+        if self.counting_arrived.is_none() {
+            self.counting_arrived = Some(context.ask(Request::InboxList));
         }
     }
 
@@ -376,6 +388,11 @@ impl Screen for Worklist {
             if let Ok(Reply::Cards { cards }) = outcome.as_deref() {
                 self.has_colleague = Some(cards.iter().any(|card| card.trust != "me"));
             }
+        } else if self.counting_arrived == ticket {
+            self.counting_arrived = None;
+            if let Ok(Reply::Inbox(inbox)) = outcome.as_deref() {
+                self.arrived = inbox.studies.len();
+            }
         } else if self.writing == ticket {
             self.writing = None;
             if let Err(failure) = outcome {
@@ -400,6 +417,10 @@ impl Screen for Worklist {
         if case.is_some() || what == "connected" {
             self.list(context);
         }
+    }
+
+    fn inbox_changed(&mut self, context: &mut Context<'_>) {
+        self.count_arrived(context);
     }
 
     fn tick(&mut self, context: &mut Context<'_>) {
