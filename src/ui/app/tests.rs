@@ -295,7 +295,7 @@ fn a_disk_that_is_nearly_full_is_told_of_above_the_cases() {
             }
             _ => None,
         });
-        assert!(app.shows("800 MiB left on the disk: make room"), "{}", app.screen());
+        assert!(app.shows("800.0 MiB left on the disk: make room"), "{}", app.screen());
         app.looks_like("worklist-disk-low");
         app.script(|request| matches!(request, Request::Status).then(|| Ok(status(true))));
         app.pass(20_000);
