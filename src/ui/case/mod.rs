@@ -97,6 +97,8 @@ pub struct CaseScreen {
     changing: Option<Ticket>,
     /// The mark that becomes ink, as it was asked for.
     inking: Option<(Ticket, Draft)>,
+    /// The opinion form is to come once the pencil mark is ink.
+    opinion_next: bool,
     receipt: Option<Ticket>,
     attendance: Attendance,
     /// The mark that the question is about, whichever is chosen meanwhile.
@@ -138,6 +140,7 @@ impl CaseScreen {
             sending: None,
             changing: None,
             inking: None,
+            opinion_next: false,
             receipt: None,
             attendance: Attendance::default(),
             deleting: None,
@@ -200,6 +203,13 @@ impl CaseScreen {
             text_checked,
         });
         self.inking = Some((ticket, draft));
+    }
+
+    fn write_opinion(&mut self, context: &mut Context<'_>) {
+        if let Some(view) = &self.view {
+            let displayed = self.viewer.displayed(context.shows);
+            context.go(Go::Over(Box::new(OpinionForm::new(view, displayed))));
+        }
     }
 
     /// Calls the image a key image, or takes that back.
@@ -374,13 +384,16 @@ impl Screen for CaseScreen {
             }
             Action::ShowView => self.show_view(context),
             Action::SendChecked => self.send(true, context),
-            Action::WriteOpinion => {
-                if let Some(view) = &self.view {
-                    let displayed = self.viewer.displayed(context.shows);
-                    context.go(Go::Over(Box::new(OpinionForm::new(view, displayed))));
-                }
+            // What is signed rests on what was drawn: the pencil mark becomes ink first.
+            Action::WriteOpinion if self.viewer.is_marking() => {
+                self.ink(false, context);
+                self.opinion_next = self.inking.is_some();
             }
-            Action::Ink => self.ink(false, context),
+            Action::WriteOpinion => self.write_opinion(context),
+            Action::Ink => {
+                self.opinion_next = false;
+                self.ink(false, context);
+            }
             Action::InkChecked => self.ink(true, context),
             Action::KeyImage => self.turn_key_image(context),
             Action::DeleteMark => match self.viewer.chosen_mark() {
@@ -495,11 +508,17 @@ impl Screen for CaseScreen {
                 Ok(_) => {
                     self.viewer.drop_inked(&draft);
                     self.show(context);
+                    if std::mem::take(&mut self.opinion_next) {
+                        self.write_opinion(context);
+                    }
                 }
                 Err(failure) if failure.code == FailureCode::TextCheck => {
                     context.confirm(text_question(failure, "Ink it as it is?"), Action::InkChecked);
                 }
-                Err(failure) => context.say_failure(failure),
+                Err(failure) => {
+                    self.opinion_next = false;
+                    context.say_failure(failure);
+                }
             }
         } else if self.changing == Some(ticket) {
             self.changing = None;

@@ -233,6 +233,7 @@ const MARKING: &[Binding] = &[
     hint(Chord::plain(KeyCode::Esc), Action::LeaveTool, "drop the mark"),
     hint(Chord::plain(KeyCode::Tab), Action::NextHandle, "choose what the arrows move"),
     hint(Chord::key('l'), Action::Label, "label"),
+    bind(Chord::control('o'), Action::WriteOpinion, "ink it and give an opinion"),
     bind(Chord::key('s'), Action::Snap, "to the nearest edge"),
 ];
 

@@ -15,6 +15,7 @@ use crate::study::plane::Plane;
 use crate::study::synthetic;
 use crate::ui::app::harness::{Harness, case};
 use crate::ui::case::CaseScreen;
+use crate::ui::keys::Place;
 use crate::ui::message::{Grown, Message, Ticket, Wish};
 use crate::ui::picture::{Opened, Picture};
 use crate::view::mpr::Reformat;
@@ -720,4 +721,22 @@ fn a_series_of_which_nothing_is_here_says_so_and_has_its_picture_once_it_comes()
     assert!(case.shows("prior 1 1/3"));
     assert_eq!(case.count("not here yet"), 0);
     assert_eq!(case.scenes().len(), 3, "the image that came stands for its series");
+}
+
+#[test]
+fn an_opinion_that_is_begun_with_a_pencil_in_hand_inks_the_mark_first() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("d ");
+    case.app.control('o');
+    assert_eq!(case.app.place(), Place::Marking, "a length of one point is no mark yet");
+    case.far(KeyCode::Right).keys(" ");
+    case.app.control('o');
+    case.serve();
+    assert_eq!(case.app.place(), Place::Marking, "the form waits until the mark is written");
+    let ticket = case.inking.take().expect("it is inked");
+    case.app.reply(ticket, Reply::Nothing {});
+    assert_eq!(case.app.place(), Place::Opinion);
+    case.app.key(KeyCode::Esc);
+    case.serve();
+    assert_eq!(case.app.place(), Place::Case, "the pencil is gone");
 }
