@@ -307,6 +307,7 @@ impl Node {
             }
             R::Say { case, text, view, text_checked } => self.say(&case, text, view, text_checked, task).await,
             R::Attend { case } => self.attend(&case, task).await,
+            R::OnScreen { case, images } => self.on_screen(&case, &images).await.map(Step::Done),
             R::Pencil { case, pencil } => self.pencil(&case, pencil).map(Step::Done),
             R::Sync => self.sync_now(task).await,
             R::Fetch { case, series, key_images } => self.fetch(&case, &series, key_images, task).await,

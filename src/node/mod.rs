@@ -36,6 +36,7 @@ pub mod library;
 mod link;
 mod live;
 mod looks;
+mod on_screen;
 mod opinions;
 mod pacs;
 mod pairing;

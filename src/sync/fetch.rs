@@ -44,7 +44,7 @@ const STEAL_AFTER: Duration = Duration::from_millis(500);
 /// Known gaps passed over in one search.
 const SEARCH_STEPS_MAX: usize = 256;
 
-/// Class, then the order of asking.
+/// Class, then the order of asking; for the screen the newest first.
 pub(super) type Rank = (Class, u64);
 
 const FIRST_RANK: Rank = (Class::Screen, 0);
@@ -125,13 +125,18 @@ impl Fetch {
         asked.iter().for_each(|id| self.put_back(id));
     }
 
-    pub(super) fn want(&mut self, case: CaseId, class: Class, ids: Vec<ChunkId>) {
+    pub(super) fn want(&mut self, case: CaseId, class: Class, mut ids: Vec<ChunkId>) {
+        // What came on the screen last is looked at now: it comes before what was looked at before.
+        let is_newest_first = class == Class::Screen;
+        if is_newest_first {
+            ids.reverse();
+        }
         for id in ids {
-            let rank = (class, self.next_order);
+            let rank = (class, if is_newest_first { u64::MAX - self.next_order } else { self.next_order });
             self.next_order += 1;
             let want = self.wants.entry(id).or_insert_with(|| Want { ranks: BTreeMap::new(), state: State::Pending });
             match want.ranks.get(&case) {
-                Some((old, _)) if *old <= class => continue,
+                Some((old, _)) if *old < class || *old == class && !is_newest_first => continue,
                 Some(old) => {
                     if let Some(pending) = self.pending.get_mut(&case) {
                         pending.remove(old);

@@ -291,6 +291,11 @@ pub enum Request {
     Attend {
         case: String,
     },
+    /// What of a case is looked at and not here: it is asked for before everything else. At most [`SHOWN_IMAGES_MAX`].
+    OnScreen {
+        case: String,
+        images: Vec<ShownImage>,
+    },
     /// The pencil in a case that is attended draws this, or nothing any more; answered at once.
     Pencil {
         case: String,
@@ -336,6 +341,16 @@ pub enum Request {
     },
     /// Follows what happens: [`Event::Happened`] until the client leaves.
     Follow,
+}
+
+/// Most images on a screen at once, with those next to them.
+pub const SHOWN_IMAGES_MAX: usize = 64;
+
+/// An image of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownImage {
+    pub study: String,
+    pub sop_instance_uid: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

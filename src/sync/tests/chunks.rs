@@ -67,6 +67,21 @@ fn the_screen_comes_before_what_was_asked_before() {
 }
 
 #[test]
+fn of_what_was_on_the_screen_the_last_comes_first() {
+    let (mut world, order) = sources(1, 60, 4096, 13);
+    world.cut(0, 1);
+    let [first, second, rest] = [&order[..20], &order[20..40], &order[40..]].map(<[ChunkId]>::to_vec);
+    world.want(0, Class::Series, order.clone());
+    for seen in [&first, &second, &first] {
+        world.want(0, Class::Screen, seen.clone());
+    }
+    world.connect(0, 1);
+    world.run(MINUTE);
+    assert_complete(&world, &order);
+    assert_eq!(world.nodes[0].arrived, [first, second, rest].concat());
+}
+
+#[test]
 fn every_class_goes_before_the_next() {
     let (mut world, order) = sources(1, 100, 4096, 3);
     world.cut(0, 1);

@@ -27,7 +27,9 @@ use super::viewer::{CaseMark, Draft, KEY_IMAGE, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
 use crate::encoding::text::shown;
-use crate::node::api::{AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, StudyDetail};
+use crate::node::api::{
+    AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, ShownImage, StudyDetail,
+};
 use crate::study::measure::Measurement;
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
@@ -108,6 +110,8 @@ pub struct CaseScreen {
     stale: bool,
     shown_ms: u64,
     viewer: Viewer,
+    /// What was asked for first because it is on the screen.
+    hurried: Vec<ShownImage>,
     /// What is known of each study, and how many chunks were here when it was asked for.
     details: HashMap<String, StudyDetail>,
     seen: HashMap<String, u64>,
@@ -148,6 +152,7 @@ impl CaseScreen {
             stale: false,
             shown_ms: 0,
             viewer: Viewer::default(),
+            hurried: Vec::new(),
             details: HashMap::new(),
             seen: HashMap::new(),
             looking: HashMap::new(),
@@ -276,6 +281,17 @@ impl CaseScreen {
             }
         }
         self.fill_viewer(context);
+    }
+
+    /// Has what is on the screen and not here asked for before all else, whenever that is something else.
+    fn hurry(&mut self, context: &mut Context<'_>) {
+        let images = self.viewer.not_here();
+        if images != self.hurried {
+            if !images.is_empty() {
+                context.ask(Request::OnScreen { case: self.id.clone(), images: images.clone() });
+            }
+            self.hurried = images;
+        }
     }
 
     /// Gives the viewer the series that are known; those of a withdrawn study go.
@@ -598,6 +614,7 @@ impl Screen for CaseScreen {
             self.show(context);
         }
         self.viewer.tick(context);
+        self.hurry(context);
         self.attendance.tell(&self.id, self.viewer.draft(), context);
     }
 

@@ -49,7 +49,7 @@ use super::picture::{KEPT_BYTES_MAX, PictureKey, Pictures};
 use super::screen::{Context, Pictured, Shows};
 use super::thumbnails::Thumbnails;
 use super::widget::field::Field;
-use crate::node::api::{Displayed, PencilDraft};
+use crate::node::api::{Displayed, PencilDraft, SHOWN_IMAGES_MAX, ShownImage};
 use crate::study::measure::Measurement;
 use crate::view::layout::Layout;
 use crate::view::mpr::Reformat;
@@ -324,6 +324,32 @@ impl Viewer {
         }
         self.want_cuts(context);
         self.want_thumbnails(context);
+    }
+
+    /// Images that are wanted on the screen and have not arrived, those that are seen first.
+    pub fn not_here(&self) -> Vec<ShownImage> {
+        let mut keys: Vec<&PictureKey> = Vec::new();
+        let ports: Vec<(&Port, &Stack)> =
+            self.ports.iter().filter_map(|port| Some((port, self.stack_of(port)?))).collect();
+        // Round by round, so that what one viewport will need comes after what another one shows.
+        for step in 0..=AHEAD {
+            for (port, stack) in &ports {
+                let at = if port.forward { port.at.checked_add(step) } else { port.at.checked_sub(step) };
+                let slot = at.and_then(|at| stack.slots.get(at)).filter(|slot| !slot.here);
+                keys.extend(slot.map(|slot| &slot.key));
+            }
+        }
+        let mut images: Vec<ShownImage> = Vec::new();
+        for key in keys {
+            let (study, sop_instance_uid) = (key.study.to_string(), key.sop_instance_uid.to_string());
+            let image = ShownImage { study, sop_instance_uid };
+            // Frames of one image come together.
+            if !images.contains(&image) {
+                images.push(image);
+            }
+        }
+        images.truncate(SHOWN_IMAGES_MAX);
+        images
     }
 
     /// Cuts anew what has more images now.

@@ -740,3 +740,41 @@ fn an_opinion_that_is_begun_with_a_pencil_in_hand_inks_the_mark_first() {
     case.serve();
     assert_eq!(case.app.place(), Place::Case, "the pencil is gone");
 }
+
+#[test]
+fn what_is_on_the_screen_and_has_not_arrived_is_asked_for_first_and_once() {
+    let mut case = Case::of(&[THIN]);
+    let (mut detail, view) = (case.detail("s-0"), Box::new(case.view()));
+    for image in detail.series_list[0].images.iter_mut().skip(2) {
+        image.here = false;
+    }
+    case.app.script(move |request| match request {
+        Request::CaseShow { .. } => {
+            let mut view = view.clone();
+            view.studies[0].chunks_have = 3;
+            Some(Ok(Reply::Case(view)))
+        }
+        Request::StudyShow { .. } => Some(Ok(Reply::Study(detail.clone()))),
+        _ => None,
+    });
+    let hurried = |case: &mut Case| {
+        case.passes();
+        let asked = std::mem::take(&mut case.app.asked).into_iter().filter_map(|request| match request {
+            Request::OnScreen { images, .. } => {
+                Some(images.into_iter().map(|image| image.sop_instance_uid).collect::<Vec<_>>())
+            }
+            _ => None,
+        });
+        asked.collect::<Vec<_>>()
+    };
+    case.app.pass(6_000);
+    case.serve();
+    let uids = |slices: &[u32]| slices.iter().map(|slice| uid(THIN, 0, *slice)).collect::<Vec<_>>();
+    assert_eq!(hurried(&mut case), [uids(&[31, 32, 33, 34, 35])], "those ahead, the nearest first");
+    assert!(hurried(&mut case).is_empty(), "not again");
+    case.key(KeyCode::End);
+    assert!(case.shows("this image has not arrived yet"));
+    assert_eq!(hurried(&mut case), [uids(&[35])]);
+    case.key(KeyCode::Up);
+    assert_eq!(hurried(&mut case), [uids(&[34, 33, 32, 31])], "the way the reader goes");
+}
