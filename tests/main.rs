@@ -23,6 +23,7 @@ mod golden;
 mod left_out;
 mod live;
 mod masks;
+mod on_screen;
 mod pacs;
 mod reader;
 mod recall;
