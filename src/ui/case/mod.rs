@@ -1,6 +1,7 @@
 //! One case: its images, and beside them what is said about them.
 
 mod attendance;
+mod forms;
 mod panel;
 mod series;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use self::attendance::Attendance;
+use self::forms::CaseForm;
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::{Grown, Thumbnailed, Ticket};
@@ -406,6 +408,19 @@ impl Screen for CaseScreen {
                 self.opinion_next = self.inking.is_some();
             }
             Action::WriteOpinion => self.write_opinion(context),
+            Action::Change(change) => {
+                if let Some(view) = &self.view {
+                    context.go(Go::Over(Box::new(CaseForm::new(change, view))));
+                }
+            }
+            Action::CloseCase => {
+                if let (Some(view), None) = (&self.view, self.changing) {
+                    let case = self.id.clone();
+                    let is_closed = view.status == "closed";
+                    let request = if is_closed { Request::CaseReopen { case } } else { Request::CaseClose { case } };
+                    self.changing = Some(context.write(request));
+                }
+            }
             Action::Ink => {
                 self.opinion_next = false;
                 self.ink(false, context);

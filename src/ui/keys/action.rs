@@ -60,6 +60,8 @@ pub enum Action {
     WriteWithView,
     ShowView,
     WriteOpinion,
+    Change(Change),
+    ChangeConfirmed,
     AcceptCase,
     SendChecked,
     // Studies: taking in, looking, asking
@@ -193,6 +195,20 @@ impl Action {
             _ => return None,
         })
     }
+}
+
+/// What is changed of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Question, urgency, due time, context, first report.
+    Edit,
+    MemberAdd,
+    MemberRole,
+    MemberRemove,
+    StudyAdd,
+    StudyWithdraw,
+    /// Of one's own opinion.
+    Addendum,
 }
 
 /// What is drawn next.

@@ -8,7 +8,7 @@ mod table;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-pub use action::{Action, Tool};
+pub use action::{Action, Change, Tool};
 pub use chord::Chord;
 pub use place::Place;
 pub use table::{Binding, bindings};

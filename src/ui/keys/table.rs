@@ -2,7 +2,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::action::{Action, Tool};
+use super::action::{Action, Change, Tool};
 use super::chord::Chord;
 use super::place::Place;
 
@@ -146,6 +146,14 @@ const CASE: &[Binding] = &[
     bind(Chord::key('S'), Action::WriteWithView, "say something with what is seen"),
     bind(Chord::key('V'), Action::ShowView, "show what writers of messages saw"),
     hint(Chord::control('o'), Action::WriteOpinion, "give an opinion"),
+    bind(Chord::key('E'), Action::Change(Change::Edit), "change question, urgency, due time"),
+    bind(Chord::key('B'), Action::Change(Change::MemberAdd), "bring in a colleague"),
+    bind(Chord::key('J'), Action::Change(Change::MemberRole), "another role for a member"),
+    bind(Chord::key('U'), Action::Change(Change::MemberRemove), "take a member out"),
+    bind(Chord::key('C'), Action::Change(Change::StudyAdd), "add a study, such as a prior"),
+    bind(Chord::key('W'), Action::Change(Change::StudyWithdraw), "withdraw a study"),
+    bind(Chord::key('G'), Action::Change(Change::Addendum), "add to my opinion"),
+    bind(Chord::key('Q'), Action::CloseCase, "close or reopen the case"),
     bind(Chord::control('a'), Action::AcceptCase, "accept the invitation"),
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),

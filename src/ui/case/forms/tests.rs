@@ -1,0 +1,173 @@
+use super::*;
+use crate::node::api::{BasisView, CaseStudyView, OpinionView, Reply};
+use crate::ui::app::harness::{Harness, SIZES, case, summary};
+
+fn view() -> CaseView {
+    let index = CaseStudyView {
+        id: "s-1".into(),
+        role: "index".into(),
+        modality: "CT".into(),
+        description: "Chest".into(),
+        instances: 3,
+        chunks_have: 3,
+        chunks_total: 3,
+        withdrawn: false,
+        deleted_by: Vec::new(),
+        relative_date: String::new(),
+    };
+    CaseView { studies: vec![index], ..case("c-1", "amber falcon") }
+}
+
+fn with(size: (u16, u16), view: CaseView) -> Harness {
+    let (listed, view) = (summary("c-1", "amber falcon", "Metastasis or cyst?"), Box::new(view));
+    let mut app = Harness::new(size, move |request| match request {
+        Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
+        Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
+        _ => None,
+    });
+    app.enter();
+    app
+}
+
+/// The last thing that was asked for, as JSON without its name.
+fn asked(app: &Harness) -> serde_json::Value {
+    let last = serde_json::to_value(app.asked.last().unwrap()).unwrap();
+    last.as_object().map_or(serde_json::Value::Null, |request| request.values().next().unwrap().clone())
+}
+
+fn count(app: &Harness, wanted: fn(&Request) -> bool) -> usize {
+    app.asked.iter().filter(|request| wanted(request)).count()
+}
+
+#[test]
+fn only_what_was_changed_of_a_case_is_written() {
+    for size in SIZES {
+        let mut app = with(size, view());
+        app.keys("E");
+        app.looks_like("case/form-edit");
+        app.enter().control('u').keys("urgent").enter().keys("4h").enter().enter().enter();
+        let change = &asked(&app)["change"];
+        assert_eq!((&change["question"], &change["context"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+        assert_eq!((change["urgency"].as_str(), change["due"].as_str()), (Some("urgent"), Some("4h")));
+        app.enter();
+        assert_eq!(count(&app, |request| matches!(request, Request::CaseEdit { .. })), 1, "not twice");
+        app.answer(Ok(Reply::Nothing {}));
+        assert!(app.said().contains("The case is changed."));
+    }
+}
+
+#[test]
+fn words_that_may_name_the_patient_are_asked_about_and_another_word_asks_again() {
+    let mut app = with((80, 24), view());
+    app.keys("E").keys(" Mrs Doe").enter().enter().enter().enter().enter();
+    let failure = || Failure::new(FailureCode::TextCheck, "\"Doe\" is a name of the patient.");
+    app.answer(Err(failure()));
+    assert!(app.asks().contains("Does this name the patient?"));
+    app.keys("y");
+    assert_eq!(asked(&app)["change"]["text_checked"], true);
+    app.answer(Err(Failure::new(FailureCode::Role, "Only the owner changes the question.")));
+    assert!(app.shows("Only the owner changes the question."), "{}", app.screen());
+    app.keys("!").enter().enter().enter().enter().enter();
+    assert_eq!(asked(&app)["change"]["text_checked"], false, "she agreed to other words");
+}
+
+#[test]
+fn an_unverified_colleague_comes_in_only_after_a_question() {
+    for size in SIZES {
+        let mut app = with(size, view());
+        app.keys("B");
+        app.looks_like("case/form-member-add");
+        app.enter().enter();
+        assert!(app.shows("This is needed."), "{}", app.screen());
+        app.keys("Marsh").enter().enter();
+        let request = asked(&app);
+        assert_eq!(
+            (&request["who"], &request["role"], &request["to_unverified"]),
+            (&"Marsh".into(), &"reader".into(), &false.into())
+        );
+        app.answer(Err(Failure::new(FailureCode::Untrusted, "Dr. Marsh cannot be invited: unverified.")));
+        assert!(app.asks().contains("Unverified colleague"));
+        app.keys("y");
+        assert_eq!(asked(&app)["to_unverified"], true);
+        app.answer(Err(Failure::new(FailureCode::NotReached, "She has it as soon as she is reached.")));
+        assert!(app.said().contains("She is a member."), "it is written, though nobody was reached");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_asked_about_first() {
+    let mut app = with((80, 24), view());
+    app.keys("U").enter();
+    assert!(app.asks().contains("Take this member out?"), "the only other member is filled in");
+    app.keys("n");
+    assert_eq!(count(&app, |request| matches!(request, Request::CaseMemberRemove { .. })), 0);
+    app.enter().keys("y");
+    assert_eq!(asked(&app)["who"], "Dr. Ben Okafor");
+    app.answer(Ok(Reply::Nothing {}));
+    app.keys("W").enter().keys("wrong patient").enter();
+    assert!(app.asks().contains("Withdraw this study?"));
+    app.keys("y");
+    let request = asked(&app);
+    assert_eq!((&request["study"], &request["reason"]), (&"s-1".into(), &"wrong patient".into()));
+}
+
+#[test]
+fn a_study_of_another_patient_is_added_only_after_a_question_and_a_role_is_one_of_two() {
+    let mut app = with((80, 24), view());
+    app.keys("C").keys("s-9").enter().control('u').keys("old").enter();
+    assert!(app.shows("Write prior or index."), "{}", app.screen());
+    app.control('u').keys("index").enter();
+    assert_eq!((&asked(&app)["prior"], &asked(&app)["other_patient"]), (&false.into(), &false.into()));
+    app.answer(Err(Failure::new(FailureCode::OtherPatient, "It is of another patient.")));
+    app.keys("y");
+    assert_eq!(asked(&app)["other_patient"], true);
+}
+
+#[test]
+fn an_addendum_goes_to_the_own_opinion_and_roles_change() {
+    let basis =
+        BasisView { question: "e".into(), heads: 1, incomplete: false, limitations: Vec::new(), series: Vec::new() };
+    let mine = OpinionView {
+        id: "o-mine".into(),
+        author: "Dr. Anna Weiss".into(),
+        state: "signed".into(),
+        agreement: "agree".into(),
+        confidence: None,
+        impression: "A cyst.".into(),
+        findings: None,
+        recommendation: None,
+        basis,
+        addenda: Vec::new(),
+        signed_before: Vec::new(),
+        delivery: Vec::new(),
+        time: "2026-11-24T09:00:00Z".into(),
+    };
+    let mut app = with((80, 24), CaseView { opinions: vec![mine], ..view() });
+    app.keys("G").enter().keys("Seen again with the prior.").enter();
+    assert_eq!(
+        (&asked(&app)["opinion"], &asked(&app)["text"]),
+        (&"o-mine".into(), &"Seen again with the prior.".into())
+    );
+    app.answer(Ok(Reply::Nothing {}));
+    app.keys("J").enter().keys("observer").enter();
+    assert_eq!((&asked(&app)["who"], &asked(&app)["role"]), (&"Dr. Ben Okafor".into(), &"observer".into()));
+}
+
+#[test]
+fn a_case_is_closed_and_reopened_where_it_is_read() {
+    let mut app = with((80, 24), view());
+    app.keys("Q");
+    assert!(matches!(app.asked.last(), Some(Request::CaseClose { .. })));
+    let mut app = with((80, 24), CaseView { status: "closed".into(), ..view() });
+    app.keys("Q");
+    assert!(matches!(app.asked.last(), Some(Request::CaseReopen { .. })));
+}
+
+#[test]
+fn a_question_of_several_lines_stays_as_it_is_where_nobody_touches_it() {
+    let mut app = with((80, 24), CaseView { question: "Cyst?\nOr metastasis?".into(), ..view() });
+    app.keys("E").enter().enter().keys("4h").enter().enter().enter();
+    let change = &asked(&app)["change"];
+    assert_eq!((&change["question"], &change["urgency"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(change["due"], "4h");
+}
