@@ -176,7 +176,7 @@ fn keys(consult: &Consult) -> Vec<Secret> {
             ("identity", keys.identity.seed()),
             ("transport", keys.device.transport.seed()),
             ("signing", keys.device.signing.seed()),
-            ("sealing", &keys.device.sealing.0),
+            ("sealing", keys.device.sealing.seed()),
             ("notice", &keys.device.notice.0),
             ("database", &keys.database),
         ] {

@@ -4,6 +4,8 @@
 //! `R`; keys of small order or in a non-canonical form are refused here, so that one signature can never be
 //! valid for two messages (the strict rule of format 1).
 
+use std::sync::OnceLock;
+
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use hpke::{Deserializable, Kem, Serializable};
 use minicbor::{Decode, Encode};
@@ -171,7 +173,7 @@ impl DeviceSecrets {
         Self {
             transport: SigningSecret::random(rng),
             signing: SigningSecret::random(rng),
-            sealing: SealingSecret(Secret::random(rng)),
+            sealing: SealingSecret::from_seed(Secret::random(rng)),
             notice: NoticeSecret(Secret::random(rng)),
         }
     }
@@ -185,10 +187,23 @@ impl DeviceSecrets {
     }
 }
 
-/// The seed of a device's X-Wing key.
-pub struct SealingSecret(pub Secret);
+/// The seed of a device's X-Wing key, and the key once it was needed: whoever opens hundreds of seals derives it once.
+pub struct SealingSecret {
+    seed: Secret,
+    /// Wiped on drop, as the seed is.
+    private: OnceLock<<XWing as Kem>::PrivateKey>,
+}
 
 impl SealingSecret {
+    pub fn from_seed(seed: Secret) -> Self {
+        Self { seed, private: OnceLock::new() }
+    }
+
+    /// For the vault.
+    pub fn seed(&self) -> &Secret {
+        &self.seed
+    }
+
     pub fn public(&self) -> SealingKey {
         let (_, public) = self.key_pair();
         let mut bytes = [0; SEALING_KEY_BYTES];
@@ -196,8 +211,12 @@ impl SealingSecret {
         SealingKey(Box::new(Bytes(bytes)))
     }
 
-    pub(crate) fn key_pair(&self) -> (<XWing as Kem>::PrivateKey, <XWing as Kem>::PublicKey) {
-        XWing::derive_keypair(self.0.reveal())
+    pub(crate) fn private(&self) -> &<XWing as Kem>::PrivateKey {
+        self.private.get_or_init(|| self.key_pair().0)
+    }
+
+    fn key_pair(&self) -> (<XWing as Kem>::PrivateKey, <XWing as Kem>::PublicKey) {
+        XWing::derive_keypair(self.seed.reveal())
     }
 }
 

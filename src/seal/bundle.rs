@@ -66,7 +66,7 @@ impl BundleKey {
 
     /// A seal of random bytes to a fresh key that nobody keeps: not to be told from a recipient's.
     pub fn decoy(rng: &mut impl CryptoRng) -> Result<BundleSeal, OpenError> {
-        let nobody = SealingSecret(Secret::random(rng)).public();
+        let nobody = SealingSecret::from_seed(Secret::random(rng)).public();
         Self::random(rng).seal_to(&[0; BUNDLE_SERIAL_BYTES], DeviceKey([0; 32]), &nobody, rng)
     }
 
@@ -77,9 +77,8 @@ impl BundleKey {
         device: DeviceKey,
         key: &SealingSecret,
     ) -> Result<Self, OpenError> {
-        let (private, _) = key.key_pair();
         let info = info(serial, device);
-        seals.iter().find_map(|seal| open_one(seal, &info, &private)).ok_or(OpenError)
+        seals.iter().find_map(|seal| open_one(seal, &info, key.private())).ok_or(OpenError)
     }
 
     /// What the sender signs, so that she cannot be named as the packer of a bundle under another key.
@@ -116,7 +115,7 @@ mod tests {
 
     fn sealed() -> (SealingSecret, BundleKey, BundleSeal) {
         let mut rng = Seeded::new(3);
-        let secret = SealingSecret(Secret::random(&mut rng));
+        let secret = SealingSecret::from_seed(Secret::random(&mut rng));
         let key = BundleKey::random(&mut rng);
         let seal = key.seal_to(&SERIAL, DEVICE, &secret.public(), &mut rng).unwrap();
         (secret, key, seal)
@@ -130,7 +129,7 @@ mod tests {
         assert!(open(&SERIAL, DEVICE, &secret).is_ok_and(|opened| opened.commitment() == key.commitment()));
         assert!(open(&[9; 16], DEVICE, &secret).is_err());
         assert!(open(&SERIAL, DeviceKey([9; 32]), &secret).is_err());
-        assert!(open(&SERIAL, DEVICE, &SealingSecret(Secret::new([9; 32]))).is_err());
+        assert!(open(&SERIAL, DEVICE, &SealingSecret::from_seed(Secret::new([9; 32]))).is_err());
     }
 
     #[test]

@@ -82,11 +82,10 @@ impl EpochSecret {
     ) -> Result<Self, OpenError> {
         let (encapsulation, sealed) = seal.0.split_at(XWING_ENCAPSULATION_BYTES);
         let encapsulation = <XWing as Kem>::EncappedKey::from_bytes(encapsulation).map_err(|_| OpenError)?;
-        let (private, _) = key.key_pair();
         let info = epoch_info(case, commitment, device);
         let opened = single_shot_open::<AesGcm256, HkdfSha256, XWing>(
             &OpModeR::Base,
-            &private,
+            key.private(),
             &encapsulation,
             &info,
             sealed,
@@ -269,7 +268,7 @@ mod tests {
 
     fn sealed() -> (SealingSecret, EpochSecret, EpochSeal) {
         let mut rng = Seeded::new(3);
-        let key = SealingSecret(Secret::random(&mut rng));
+        let key = SealingSecret::from_seed(Secret::random(&mut rng));
         let secret = EpochSecret::random(&mut rng);
         let seal = secret.seal_to(CASE, DEVICE, &key.public(), &mut rng).unwrap();
         (key, secret, seal)
@@ -284,7 +283,7 @@ mod tests {
         assert!(open(CaseId([9; 32]), &commitment, DEVICE, &key).is_err());
         assert!(open(CASE, &[9; 32], DEVICE, &key).is_err());
         assert!(open(CASE, &commitment, DeviceKey([9; 32]), &key).is_err());
-        assert!(open(CASE, &commitment, DEVICE, &SealingSecret(Secret::new([9; 32]))).is_err());
+        assert!(open(CASE, &commitment, DEVICE, &SealingSecret::from_seed(Secret::new([9; 32]))).is_err());
     }
 
     #[test]

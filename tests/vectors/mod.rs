@@ -102,7 +102,7 @@ fn device_json(secrets: &DeviceSecrets) -> Json {
         "device": hex(&secrets.device().0),
         "transport_seed": hex(secrets.transport.seed().reveal()),
         "signing_seed": hex(secrets.signing.seed().reveal()),
-        "sealing_seed": hex(secrets.sealing.0.reveal()),
+        "sealing_seed": hex(secrets.sealing.seed().reveal()),
         "notice_seed": hex(secrets.notice.0.reveal()),
     })
 }

@@ -70,7 +70,7 @@ fn every_recipient_opens_a_bundle_and_nobody_else() {
     for stranger in [Device::new(SENDER), Device::new(99)] {
         assert!(matches!(stranger.open(&bundle), Err(BundleError::NotForMe)));
     }
-    let other_key = SealingSecret(recipients[1].secrets.sealing.0.duplicate());
+    let other_key = SealingSecret::from_seed(recipients[1].secrets.sealing.seed().duplicate());
     let mixed = open(Cursor::new(&bundle), recipients[0].secrets.device(), &other_key);
     assert!(matches!(mixed, Err(BundleError::NotForMe)), "a seal is bound to its device");
 }

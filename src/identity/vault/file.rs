@@ -96,7 +96,7 @@ impl VaultKeys {
             identity: self.identity.seed().duplicate(),
             transport: self.device.transport.seed().duplicate(),
             signing: self.device.signing.seed().duplicate(),
-            sealing: self.device.sealing.0.duplicate(),
+            sealing: self.device.sealing.seed().duplicate(),
             notice: self.device.notice.0.duplicate(),
             database: self.database.duplicate(),
             certificate: self.certificate.clone(),
@@ -137,7 +137,7 @@ impl VaultFile {
             device: DeviceSecrets {
                 transport: SigningSecret::from_seed(body.transport),
                 signing: SigningSecret::from_seed(body.signing),
-                sealing: SealingSecret(body.sealing),
+                sealing: SealingSecret::from_seed(body.sealing),
                 notice: NoticeSecret(body.notice),
             },
             certificate: body.certificate,

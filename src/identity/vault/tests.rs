@@ -37,7 +37,7 @@ fn what_was_sealed_opens_with_passphrase_and_with_recovery_code() {
     ] {
         let opened = opened.ok().unwrap();
         assert_eq!(opened.keys().identity.seed().reveal(), vault.keys().identity.seed().reveal());
-        assert_eq!(opened.keys().device.sealing.0.reveal(), vault.keys().device.sealing.0.reveal());
+        assert_eq!(opened.keys().device.sealing.seed().reveal(), vault.keys().device.sealing.seed().reveal());
         assert_eq!(opened.keys().database.reveal(), vault.keys().database.reveal());
         assert_eq!(opened.identity(), vault.identity());
     }
@@ -187,7 +187,7 @@ fn the_file_holds_no_secret_in_the_clear() {
         &keys.database,
         keys.device.transport.seed(),
         keys.device.signing.seed(),
-        &keys.device.sealing.0,
+        keys.device.sealing.seed(),
         &keys.device.notice.0,
     ] {
         assert!(!file.windows(8).any(|window| window == &secret.reveal()[..8]));

@@ -69,7 +69,8 @@ impl Node {
         tell: impl FnOnce(&Node, Seen) -> Reply + Send + 'static,
     ) -> Result<Step, Failure> {
         let keys = self.me()?.vault.keys();
-        let (device, sealing) = (keys.certificate.device(), SealingSecret(keys.device.sealing.0.duplicate()));
+        let (device, sealing) =
+            (keys.certificate.device(), SealingSecret::from_seed(keys.device.sealing.seed().duplicate()));
         self.run_beside(task, move |control| {
             let mut file = open_file(&path)?;
             let seen = match open(&file, device, &sealing) {

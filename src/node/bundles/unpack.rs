@@ -91,7 +91,8 @@ pub(in crate::node) struct EntriesTaken {
 impl Node {
     pub fn bundle_unpack(&mut self, path: PathBuf, task: Task) -> Result<Step, Failure> {
         let keys = self.me()?.vault.keys();
-        let (device, sealing) = (keys.certificate.device(), SealingSecret(keys.device.sealing.0.duplicate()));
+        let (device, sealing) =
+            (keys.certificate.device(), SealingSecret::from_seed(keys.device.sealing.seed().duplicate()));
         let store = Arc::clone(self.store()?);
         let node = self.inner.clone();
         self.run_beside(task, move |control| {
