@@ -7,6 +7,9 @@
 //! Trust grows by type: bytes become a [`ParsedEntry`] (canonical, within limits, body fits its hash), then a
 //! [`SignedEntry`] (signature holds). Only [`super::history::History::accept`] makes it part of a case.
 
+use std::collections::HashSet;
+use std::sync::{PoisonError, RwLock};
+
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
@@ -15,7 +18,7 @@ use crate::encoding::id::{Bytes, CaseId, EntryId};
 use crate::encoding::labels::{FORMAT_VERSION, SIGN_ENTRY};
 use crate::encoding::time::Timestamp;
 use crate::encoding::{DecodeError, from_bytes, to_bytes};
-use crate::identity::certificate::CertificateError;
+use crate::identity::certificate::{CertificateError, DeviceCertificate};
 use crate::identity::keys::{BadSignature, DeviceKey, Signature, SigningSecret, verify};
 use crate::seal::epoch::{NO_CASE_YET, SealedNotice};
 
@@ -145,6 +148,10 @@ pub struct ParsedEntry {
 #[derive(Debug, Clone)]
 pub struct SignedEntry(Entry);
 
+/// Certificates that hold, by the hash of all their bytes: the cases of one person name the same few over and over.
+#[derive(Default)]
+pub struct VerifiedCertificates(RwLock<HashSet<blake3::Hash>>);
+
 /// An entry, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -176,11 +183,16 @@ impl ParsedEntry {
 
     /// Checks the device's signature and every certificate the entry brings.
     pub fn verify(self) -> Result<SignedEntry, EntryError> {
+        self.verify_with(&VerifiedCertificates::default())
+    }
+
+    /// The same for one of many entries, whose certificates are verified once together.
+    pub fn verify_with(self, verified: &VerifiedCertificates) -> Result<SignedEntry, EntryError> {
         let Self { entry, signature } = self;
         verify(&entry.header.device.0, SIGN_ENTRY, &to_bytes(&entry.header), &signature)?;
         if let Some(access) = entry.body.access() {
             for certificate in access.certificates() {
-                certificate.verify()?;
+                verified.verify(certificate)?;
             }
         }
         Ok(SignedEntry(entry))
@@ -197,12 +209,30 @@ impl SignedEntry {
         ParsedEntry::parse(bytes)?.verify()
     }
 
+    /// The same for one of many entries, whose certificates are verified once together.
+    pub fn read_with(bytes: &[u8], verified: &VerifiedCertificates) -> Result<Self, EntryError> {
+        ParsedEntry::parse(bytes)?.verify_with(verified)
+    }
+
     pub fn entry(&self) -> &Entry {
         &self.0
     }
 
     pub fn into_entry(self) -> Entry {
         self.0
+    }
+}
+
+impl VerifiedCertificates {
+    fn verify(&self, certificate: &DeviceCertificate) -> Result<(), CertificateError> {
+        let hash = blake3::hash(&to_bytes(certificate));
+        // What was put in is whole, whatever happened to who put it there.
+        if self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&hash) {
+            return Ok(());
+        }
+        certificate.verify()?;
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash);
+        Ok(())
     }
 }
 

@@ -7,10 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::api::{Failure, FailureCode};
 use super::home::{Open, store_failure};
 use crate::case::access::Role;
-use crate::case::entry::{Entry, EntryError, SignedEntry};
+use crate::case::entry::{Entry, EntryError, SignedEntry, VerifiedCertificates};
 use crate::case::history::{Acceptance, Refusal};
 use crate::case::live::circle::Circle;
 use crate::case::room::{Room, Written};
@@ -61,14 +63,51 @@ pub(super) enum Taken {
     Invalid(String),
 }
 
+/// An entry that was read and verified, or why it does not hold.
+struct Read {
+    signed: Result<SignedEntry, EntryError>,
+    /// Its length.
+    bytes: usize,
+}
+
+impl Read {
+    fn of(bytes: &[u8], verified: &VerifiedCertificates) -> Self {
+        Self { signed: SignedEntry::read_with(bytes, verified), bytes: bytes.len() }
+    }
+}
+
+/// Entries whose signatures are verified together: enough for all cores, few enough to be held.
+const VERIFIED_TOGETHER_MIN: usize = 1024;
+
 impl Rooms {
     /// Reads every case from the store. Without keys (locked) the clear parts still fold.
+    ///
+    /// Nearly all of the time goes into signatures, so those of many cases are verified together, on all cores.
     pub fn load(store: &Store) -> Result<Self, Failure> {
         let mut rooms = Self::default();
-        for (case, _) in store.cases().map_err(store_failure)? {
-            match rooms.reload(store, case) {
-                Err(_) if rooms.is_damaged(&case) => {}
-                read => read?,
+        let verified = VerifiedCertificates::default();
+        let mut cases = store.cases().map_err(store_failure)?.into_iter().map(|(case, _)| case).peekable();
+        while cases.peek().is_some() {
+            let (mut read, mut entries) = (Vec::new(), 0);
+            while entries < VERIFIED_TOGETHER_MIN
+                && let Some(case) = cases.next()
+            {
+                let stored = store.entries(case).map_err(store_failure)?;
+                entries += stored.len();
+                read.push((case, stored));
+            }
+            let read: Vec<(CaseId, Vec<Read>)> = read
+                .into_par_iter()
+                .map(|(case, stored)| {
+                    let read = stored.par_iter().map(|entry| Read::of(&entry.bytes, &verified));
+                    (case, read.collect())
+                })
+                .collect();
+            for (case, read) in read {
+                match rooms.put(store, case, read) {
+                    Err(_) if rooms.is_damaged(&case) => {}
+                    put => put?,
+                }
             }
         }
         Ok(rooms)
@@ -76,10 +115,20 @@ impl Rooms {
 
     /// Reads one case from the store again.
     pub fn reload(&mut self, store: &Store, case: CaseId) -> Result<(), Failure> {
+        let verified = VerifiedCertificates::default();
+        let stored = store.entries(case).map_err(|error| {
+            self.remove(&case);
+            store_failure(error)
+        })?;
+        self.put(store, case, stored.iter().map(|entry| Read::of(&entry.bytes, &verified)).collect())
+    }
+
+    /// Takes a case as it was read from the store, in the place of what is known of it.
+    fn put(&mut self, store: &Store, case: CaseId, read: Vec<Read>) -> Result<(), Failure> {
         let before = self.cases.get(&case).map(|open| open.answered);
         self.remove(&case);
-        for entry in store.entries(case).map_err(store_failure)? {
-            match self.take(case, &entry.bytes) {
+        for entry in read {
+            match self.take_read(case, entry) {
                 Taken::New(_) | Taken::Known(_) => {}
                 Taken::MissingCause | Taken::Invalid(_) => {
                     tracing::error!(case = %case.short(), "a stored entry does not hold");
@@ -105,10 +154,12 @@ impl Rooms {
 
     /// Takes the keys in: everything that can be opened is opened when it is next looked at.
     pub fn unlock(&mut self, open: &Open) {
-        for case in self.cases.values_mut() {
-            case.room.learn(&open.author());
+        let author = open.author();
+        let cases: Vec<&mut OpenCase> = self.cases.values_mut().collect();
+        cases.into_par_iter().for_each(|case| {
+            case.room.learn(&author);
             case.changed();
-        }
+        });
     }
 
     /// Forgets every key and everything opened.
@@ -121,7 +172,11 @@ impl Rooms {
 
     /// Reads, verifies and accepts one entry. It is not durable yet.
     pub fn take(&mut self, case: CaseId, bytes: &[u8]) -> Taken {
-        let signed = match SignedEntry::read(bytes) {
+        self.take_read(case, Read::of(bytes, &VerifiedCertificates::default()))
+    }
+
+    fn take_read(&mut self, case: CaseId, Read { signed, bytes }: Read) -> Taken {
+        let signed = match signed {
             Ok(signed) => signed,
             Err(error) => return Taken::Invalid(invalid(&error)),
         };
@@ -135,7 +190,7 @@ impl Rooms {
             None => match Room::open(signed, []) {
                 Ok(room) => {
                     self.cases.insert(case, OpenCase { room, answered: Answered::Offered, state: None, circle: None });
-                    self.index(case, &entry, bytes.len());
+                    self.index(case, &entry, bytes);
                     return Taken::New(Box::new(entry));
                 }
                 Err(Refusal::NotAFirstEntry) => return Taken::MissingCause,
@@ -144,7 +199,7 @@ impl Rooms {
         };
         match accepted {
             Ok(Acceptance::New(_)) => {
-                self.index(case, &entry, bytes.len());
+                self.index(case, &entry, bytes);
                 if let Some(open) = self.cases.get_mut(&case) {
                     open.changed();
                 }

@@ -2,11 +2,12 @@
 
 use minicbor::bytes::ByteVec;
 
-use super::super::access::{AccessChange, HandedKey, Role};
-use super::super::entry::{Body, Clear, Entry, EntryError, Header, ParsedEntry, sign};
+use super::super::access::{AccessChange, Change, HandedKey, Role};
+use super::super::entry::{Body, Clear, Entry, EntryError, Header, ParsedEntry, VerifiedCertificates, sign};
 use super::*;
 use crate::encoding::id::{Bytes, CaseId};
 use crate::encoding::{DecodeError, to_bytes};
+use crate::identity::certificate::CertificateError;
 use crate::identity::keys::{BadSignature, DeviceKey};
 use crate::seal::epoch::{DeviceSeal, EPOCH_SEAL_BYTES};
 
@@ -47,6 +48,30 @@ fn one_flipped_bit_anywhere_in_an_entry_is_refused() {
         let mut altered = bytes.clone();
         altered[position] ^= 1 << (position % 8);
         assert!(SignedEntry::read(&altered).is_err(), "byte {position} of {}", bytes.len());
+    }
+}
+
+#[test]
+fn a_certificate_that_holds_lends_nothing_to_an_altered_one() {
+    let world = world(3);
+    let bytes = &world.copy.bytes[&world.copy.order[0]];
+    let verified = VerifiedCertificates::default();
+    let founding = SignedEntry::read_with(bytes, &verified).unwrap().into_entry();
+    let mut body = founding.body.clone();
+    let Some(Clear { access: Some(AccessChange::Members(members)), .. }) = &mut body.clear else {
+        panic!("the first entry names members")
+    };
+    let certificates = members.changes.iter_mut().filter_map(|change| match change {
+        Change::Add { devices, .. } => devices.first_mut(),
+        _ => None,
+    });
+    let [owner, guest] = certificates.collect::<Vec<_>>().try_into().unwrap();
+    guest.statement.transport = owner.statement.transport;
+    let altered = world.signed(&founding.header, &body);
+    let refused = EntryError::Certificate(CertificateError::Signature(BadSignature));
+    for _ in 0..2 {
+        assert_eq!(SignedEntry::read_with(&altered, &verified).unwrap_err(), refused);
+        assert!(SignedEntry::read_with(bytes, &verified).is_ok());
     }
 }
 
