@@ -13,7 +13,7 @@ use crate::case::content::Point;
 use crate::encoding::text::shown;
 use crate::study::geometry::{Letters, Scale, orientation, spacing};
 use crate::study::manifest::text;
-use crate::study::pixels::{Frame, Image, OverlayPlane, Picture as Windowed, Window, WindowError};
+use crate::study::pixels::{Frame, Image, OverlayPlane, Picture as Windowed, Sparse, Window, WindowError};
 use crate::study::plane::Plane;
 use crate::view::corner::Lossy;
 use crate::view::mapping::ImagePlane;
@@ -122,18 +122,24 @@ impl Picture {
         })
     }
 
-    /// It through a window, with what its maker covered.
-    pub fn windowed(&self, window: Window) -> Result<Windowed, WindowError> {
-        let windowed = self.frame.display(window)?;
+    /// It through a window, with what its maker covered. For a draft only one of `step` pixels along a line.
+    pub fn windowed(&self, window: Window, step: u32) -> Result<Windowed, WindowError> {
+        let windowed = self.frame.display_sparse(window, step)?;
+        let (columns, rows) = (self.frame.columns(), self.frame.rows());
+        let is_whole = (windowed.columns, windowed.rows) == (columns, rows);
         Ok(match &self.shutter {
-            Some((mask, grey)) => shuttered(windowed, mask, *grey),
+            Some((mask, grey)) if is_whole => shuttered(windowed, mask, *grey),
+            Some((mask, grey)) => {
+                let sparse = Sparse { columns, rows, samples: 1, step };
+                shuttered(windowed, &sparse.of(mask), *grey)
+            }
             None => windowed,
         })
     }
 
     /// It as its file wants it shown, small.
     pub fn thumbnail(&self) -> Result<Thumbnail, String> {
-        let windowed = self.windowed(Window::Default).map_err(|error| error.to_string())?;
+        let windowed = self.windowed(Window::Default, 1).map_err(|error| error.to_string())?;
         Thumbnail::of(&self.image_plane(), windowed).ok_or_else(|| "it has no pixels".to_owned())
     }
 

@@ -76,9 +76,14 @@ impl<K> Default for Pictures<K> {
 }
 
 impl<K: PartialEq> Pictures<K> {
-    /// The scene, without ink. `picture` is called only if no raster is kept. A picture that is broken, or a viewport
-    /// without room, gives a scene without one.
-    pub fn scene<E>(&mut self, asked: Asked<'_, K>, picture: impl FnOnce() -> Result<Picture, E>) -> Result<Scene, E> {
+    /// The scene, without ink. `picture` is called only if no raster is kept, with how many pixels along a line may be
+    /// left out but one: 1, or for a draft more. A picture that is broken, or a viewport without room, gives a scene
+    /// without one.
+    pub fn scene<E>(
+        &mut self,
+        asked: Asked<'_, K>,
+        picture: impl FnOnce(u32) -> Result<Picture, E>,
+    ) -> Result<Scene, E> {
         let Size { width, height } = asked.viewport;
         let mut scene = Scene { width, height, picture: None, overlay: None };
         let Some(mapping) = asked.pose.mapping(asked.plane, asked.viewport) else { return Ok(scene) };
@@ -86,7 +91,7 @@ impl<K: PartialEq> Pictures<K> {
         let kept = match self.take(&asked.key, &form) {
             Some(Kept { raster: Some(raster), id, .. }) => Some((raster, id)),
             known => {
-                let raster = form.raster(picture()?).map(Arc::new);
+                let raster = form.raster(picture(form.step(&mapping))?).map(Arc::new);
                 raster.map(|raster| (raster, known.map_or_else(number, |kept| kept.id)))
             }
         };
@@ -191,6 +196,13 @@ impl Form {
             part: Area { x, y, width, height },
         };
         Some((form, crop, target))
+    }
+
+    /// One of how many pixels along a line is enough for it.
+    fn step(&self, mapping: &Mapping) -> u32 {
+        let image = mapping.image_pixels();
+        let least = (image.width / self.whole.width.max(1)).min(image.height / self.whole.height.max(1));
+        if self.draft { least.max(1) } else { 1 }
     }
 
     fn raster(&self, picture: Picture) -> Option<Raster> {
@@ -318,7 +330,7 @@ mod tests {
     fn scene(picture: &Picture, pose: &Pose, viewport: Size) -> Scene {
         let plane = plane(picture.columns, picture.rows);
         let asked = Asked { key: (), plane: &plane, pose, viewport, draft: false };
-        Pictures::default().scene(asked, || Ok::<_, Infallible>(picture.clone())).unwrap()
+        Pictures::default().scene(asked, |_| Ok::<_, Infallible>(picture.clone())).unwrap()
     }
 
     fn bytes(scene: &Scene) -> &[u8] {
@@ -343,6 +355,23 @@ mod tests {
         let placed = scene.picture.unwrap();
         assert_eq!(placed.crop, Crop { x: 0.0, y: 0.0, width: 2.0, height: 1.0 });
         assert_eq!(placed.target, Area { x: 0, y: 2, width: 2, height: 1 });
+    }
+
+    #[test]
+    fn a_draft_needs_no_more_pixels_than_its_raster_has() {
+        let plane = plane(41, 40);
+        for (draft, viewport, expected) in [(true, size(10, 8), 5), (false, size(10, 8), 1), (true, size(99, 99), 1)] {
+            let mut step = 0;
+            let asked = Asked { key: (), plane: &plane, pose: &Pose::default(), viewport, draft };
+            let sparse = |asked_step: u32| {
+                step = asked_step;
+                let (columns, rows) = (41 / step, 40 / step);
+                Ok::<_, Infallible>(Picture { rows, columns, samples: 1, bytes: vec![7; (columns * rows) as usize] })
+            };
+            let scene = Pictures::default().scene(asked, sparse).unwrap();
+            assert!(bytes(&scene).iter().all(|grey| *grey == 7));
+            assert_eq!(step, expected, "{draft} {viewport:?}");
+        }
     }
 
     #[test]
@@ -380,7 +409,7 @@ mod tests {
     fn a_smaller_preview_stands_for_the_image() {
         let (plane, pose) = (plane(400, 200), Pose::default());
         let asked = Asked { key: (), plane: &plane, pose: &pose, viewport: size(100, 100), draft: false };
-        let scene = Pictures::default().scene(asked, || Ok::<_, Infallible>(grey(2, &[10, 30]))).unwrap();
+        let scene = Pictures::default().scene(asked, |_| Ok::<_, Infallible>(grey(2, &[10, 30]))).unwrap();
         assert_eq!(scene.picture.as_ref().unwrap().target, Area { x: 0, y: 25, width: 100, height: 50 });
         let row = &bytes(&scene)[..100];
         assert!(row.is_sorted() && row[0] == 10 && row[99] == 30);
@@ -392,7 +421,7 @@ mod tests {
             let picture = Picture { rows, columns, samples, bytes: vec![0; length] };
             let (plane, pose) = (plane(2, 2), Pose::default());
             let asked = Asked { key: (), plane: &plane, pose: &pose, viewport: size(9, 9), draft: false };
-            let scene = Pictures::default().scene(asked, || Ok::<_, Infallible>(picture)).unwrap();
+            let scene = Pictures::default().scene(asked, |_| Ok::<_, Infallible>(picture)).unwrap();
             assert!(scene.picture.is_none());
         }
     }
@@ -405,7 +434,7 @@ mod tests {
         let mut id = |window: u32, pose: &Pose, viewport: Size| {
             let plane = plane(4, 4);
             let asked = Asked { key: window, plane: &plane, pose, viewport, draft: false };
-            let scene = pictures.scene(asked, || {
+            let scene = pictures.scene(asked, |_| {
                 made += 1;
                 Ok::<_, Infallible>(picture.clone())
             });
@@ -435,7 +464,7 @@ mod tests {
         let number = |pictures: &mut Pictures<u32>| {
             let (plane, pose) = (plane(4, 4), Pose::default());
             let asked = Asked { key: 1, plane: &plane, pose: &pose, viewport: size(8, 8), draft: false };
-            pictures.scene(asked, || Ok::<_, Infallible>(grey(4, &[7; 16]))).unwrap().picture.unwrap().id
+            pictures.scene(asked, |_| Ok::<_, Infallible>(grey(4, &[7; 16]))).unwrap().picture.unwrap().id
         };
         let (mut one, mut other) = (Pictures::default(), Pictures::default());
         assert_ne!(number(&mut one), number(&mut other));
@@ -449,7 +478,7 @@ mod tests {
         let mut show = |key: u64| {
             let (plane, pose) = (plane(1024, 1024), Pose::default());
             let asked = Asked { key, plane: &plane, pose: &pose, viewport: size(2000, 2000), draft: false };
-            let scene = pictures.scene(asked, || Ok::<_, Infallible>(grey(1024, &vec![3; 1 << 20]))).unwrap();
+            let scene = pictures.scene(asked, |_| Ok::<_, Infallible>(grey(1024, &vec![3; 1 << 20]))).unwrap();
             let id = scene.picture.unwrap().id;
             (id, pictures.bytes)
         };
@@ -468,8 +497,8 @@ mod tests {
         let mut pictures = Pictures::default();
         let (plane, pose) = (plane(4, 4), Pose::default());
         let asked = || Asked { key: 1, plane: &plane, pose: &pose, viewport: size(8, 8), draft: false };
-        assert_eq!(pictures.scene(asked(), || Err("no window")).unwrap_err(), "no window");
-        assert!(pictures.scene(asked(), || Ok::<_, Infallible>(grey(4, &[1; 16]))).unwrap().picture.is_some());
+        assert_eq!(pictures.scene(asked(), |_| Err("no window")).unwrap_err(), "no window");
+        assert!(pictures.scene(asked(), |_| Ok::<_, Infallible>(grey(4, &[1; 16]))).unwrap().picture.is_some());
     }
 
     #[test]

@@ -20,7 +20,7 @@ impl Thumbnail {
     pub fn of(plane: &ImagePlane, picture: Picture) -> Option<Self> {
         let (pose, viewport) = (Pose::default(), Size { width: SIDE_PX, height: SIDE_PX });
         let asked = Asked { key: (), plane, pose: &pose, viewport, draft: false };
-        let scene = Pictures::default().scene(asked, || Ok::<_, std::convert::Infallible>(picture));
+        let scene = Pictures::default().scene(asked, |_| Ok::<_, std::convert::Infallible>(picture));
         scene.ok()?.picture.map(Self)
     }
 

@@ -34,6 +34,6 @@ impl Frame {
             self.photometric(),
             Photometric::YbrFull | Photometric::YbrFull422 | Photometric::YbrPartial420 | Photometric::YbrPartial422
         );
-        (is_ybr && self.description.bits_stored == 8).then(|| self.colour(self.photometric()))
+        (is_ybr && self.description.bits_stored == 8).then(|| self.colour(&self.values, self.photometric()))
     }
 }

@@ -7,14 +7,17 @@ use std::fmt;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
-use super::Frame;
 use super::attributes::{first_item, text};
 use super::description::Photometric;
 use super::lut::LookupTable;
 use super::modality::Unit;
 use super::window::{Voi, VoiFunction, Window, WindowError};
+use super::{Frame, Values};
 
 mod shading;
+mod sparse;
+
+pub use self::sparse::Sparse;
 
 /// A picture of 8 bits a sample, ready to be shown at its own resolution.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,12 +40,30 @@ impl fmt::Debug for Picture {
 impl Frame {
     /// Draws the frame. Colour images have no window: there it decides nothing.
     pub fn display(&self, window: Window) -> Result<Picture, WindowError> {
-        let (samples, bytes) = match self.photometric() {
+        let (samples, bytes) = self.drawn(&self.values, window)?;
+        Ok(Picture { rows: self.rows(), columns: self.columns(), samples, bytes })
+    }
+
+    /// Draws only the pixel in the middle of every square of `step` x `step`: for drafts of large images, of which most
+    /// pixels are left out anyway. Squares that reach over the right or lower edge are left out.
+    pub fn display_sparse(&self, window: Window, step: u32) -> Result<Picture, WindowError> {
+        let step = step.clamp(1, self.rows().min(self.columns()).max(1));
+        if step == 1 {
+            return self.display(window);
+        }
+        let places = Sparse { columns: self.columns(), rows: self.rows(), samples: self.samples(), step };
+        let (samples, bytes) = self.drawn(&places.of_values(&self.values), window)?;
+        Ok(Picture { rows: self.rows() / step, columns: self.columns() / step, samples, bytes })
+    }
+
+    /// Draws values, all of the frame's or some.
+    fn drawn(&self, values: &Values, window: Window) -> Result<(u32, Vec<u8>), WindowError> {
+        Ok(match self.photometric() {
             Photometric::Monochrome1 | Photometric::Monochrome2 => {
-                let grey = self.grey(window)?;
+                let grey = self.grey(values, window)?;
                 match &self.palette {
                     Some(palette) if palette.is_supplemental() => {
-                        let pixels = self.values.iter().zip(grey);
+                        let pixels = values.iter().zip(grey);
                         (3, pixels.flat_map(|(stored, grey)| palette.colour(stored).unwrap_or([grey; 3])).collect())
                     }
                     _ => (1, grey),
@@ -50,14 +71,13 @@ impl Frame {
             }
             Photometric::PaletteColor => {
                 let palette = self.palette.as_ref().ok_or(WindowError::Palette)?;
-                (3, self.values.iter().flat_map(|index| palette.colour(index).unwrap_or_default()).collect())
+                (3, values.iter().flat_map(|index| palette.colour(index).unwrap_or_default()).collect())
             }
-            colour => (3, self.colour(colour)),
-        };
-        Ok(Picture { rows: self.rows(), columns: self.columns(), samples, bytes })
+            colour => (3, self.colour(values, colour)),
+        })
     }
 
-    fn grey(&self, window: Window) -> Result<Vec<u8>, WindowError> {
+    fn grey(&self, values: &Values, window: Window) -> Result<Vec<u8>, WindowError> {
         let voi = self.voi(window)?;
         let shade = |stored: f64| match self.is_padding(stored) {
             true => 0,
@@ -66,7 +86,7 @@ impl Frame {
                 (share * 255.0).round() as u8
             }
         };
-        Ok(self.values.shades(shade))
+        Ok(values.shades(shade))
     }
 
     /// Width and level with which [`Window::Values`] draws what this window draws, or, of a sigmoid, what is nearest
@@ -115,10 +135,10 @@ impl Frame {
         self.values.extremes(value_of)
     }
 
-    pub(super) fn colour(&self, photometric: Photometric) -> Vec<u8> {
+    pub(super) fn colour(&self, values: &Values, photometric: Photometric) -> Vec<u8> {
         let highest = f64::from(u32::MAX >> (32 - self.description.bits_stored.min(32)));
         let eighth: Vec<u8> =
-            self.values.iter().map(|value| (value / highest * 255.0).clamp(0.0, 255.0).round() as u8).collect();
+            values.iter().map(|value| (value / highest * 255.0).clamp(0.0, 255.0).round() as u8).collect();
         let to_rgb: fn([f64; 3]) -> [f64; 3] = match photometric {
             Photometric::YbrFull | Photometric::YbrFull422 => rgb_of_full,
             Photometric::YbrPartial420 | Photometric::YbrPartial422 => rgb_of_partial,

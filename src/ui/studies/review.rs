@@ -361,7 +361,7 @@ impl Screen for LeftOutReview {
             let asked =
                 Asked { key: key.clone(), plane: &plane, pose: &pose, viewport: dots.size(place), draft: false };
             // What cannot be drawn was not seen, and so cannot be admitted.
-            let Ok(scene) = self.rasters.scene(asked, || picture.frame.display(Window::Auto)) else { continue };
+            let Ok(scene) = self.rasters.scene(asked, |_| picture.frame.display(Window::Auto)) else { continue };
             if let Some(placed) = &scene.picture {
                 self.picture_drawn(&key, placed.target.width, placed.target.height);
                 scenes.push((place, scene));

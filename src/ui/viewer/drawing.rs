@@ -82,7 +82,7 @@ impl Viewer {
                 viewport,
                 draft: self.is_moving && is_large,
             };
-            let scene = self.rasters.scene(asked, || subject.windowed(window));
+            let scene = self.rasters.scene(asked, |step| subject.windowed(window, step));
             let mut scene = match scene {
                 Ok(scene) => scene,
                 Err(why) => {

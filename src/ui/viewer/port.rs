@@ -97,10 +97,10 @@ impl Subject {
         }
     }
 
-    /// The picture through a window, with what its maker covered.
-    pub fn windowed(&self, window: Window) -> Result<Windowed, WindowError> {
+    /// The picture through a window, with what its maker covered. For a draft only one of `step` pixels along a line.
+    pub fn windowed(&self, window: Window, step: u32) -> Result<Windowed, WindowError> {
         match self {
-            Self::Frame(picture) => picture.windowed(window),
+            Self::Frame(picture) => picture.windowed(window, step),
             Self::Reformat { reformat, like, .. } => reformat.picture(&like.frame, window),
         }
     }
