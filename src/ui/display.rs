@@ -23,6 +23,18 @@ pub struct Display {
     link: Link,
     /// When something was last written, to tell moving from resting.
     wrote: Option<Instant>,
+    /// What stands there. Most of the time nobody touches a key, and then nothing of it is made again.
+    stands: Option<Standing>,
+}
+
+/// Pictures as they were drawn last.
+struct Standing {
+    scenes: Vec<(Rect, Scene)>,
+    forms: Vec<Form>,
+    moving: bool,
+    covered: Vec<Rect>,
+    size: Size,
+    quality: Quality,
 }
 
 /// A scene in the form that the terminal takes.
@@ -35,7 +47,7 @@ enum Form {
 impl Display {
     pub fn new(capabilities: Capabilities) -> Self {
         let screen = graphics::Screen::new(&capabilities, std::process::id());
-        Self { capabilities, screen, link: Link::default(), wrote: None }
+        Self { capabilities, screen, link: Link::default(), wrote: None, stands: None }
     }
 
     /// Frees what the terminal keeps and begins anew, perhaps in another way. How fast the line is stays known.
@@ -71,11 +83,15 @@ impl Display {
         let areas: Vec<Rect> = scenes.iter().map(|(area, _)| *area).collect();
         if self.screen.must_clear(&areas) {
             terminal.forget()?;
-            self.screen.forget();
+            self.forget();
         }
         let moving = self.wrote.is_some_and(|wrote| wrote.elapsed().as_millis() < MOVING_MS);
         let quality = self.link.quality(moving);
-        let forms: Vec<Form> = scenes.iter().map(|(_, scene)| self.form(scene, moving)).collect();
+        let stands = self.stands.take().filter(|stands| stands.looks_like(&scenes, moving));
+        let (forms, before) = match stands {
+            Some(Standing { forms, covered, size, quality, .. }) => (forms, Some((covered, size, quality))),
+            None => (scenes.iter().map(|(_, scene)| self.form(scene, moving)).collect(), None),
+        };
         let (colours, cells) = (self.capabilities.colours, self.capabilities.protocol == Protocol::HalfBlocks);
         let mut size = Size::default();
         terminal.draw(|frame| {
@@ -88,19 +104,13 @@ impl Display {
             // Letters, labels and toasts stand above pictures that are made of characters.
             app.draw(frame);
         })?;
-        let viewports: Vec<Viewport<'_>> = scenes
-            .iter()
-            .zip(&forms)
-            .filter_map(|((area, scene), form)| {
-                let content = match form {
-                    Form::Scene => Content::Scene(scene),
-                    Form::Flat(raster, overlay) => Content::Flat { raster, overlay: overlay.as_ref() },
-                    Form::Nothing => return None,
-                };
-                Some(Viewport { area: *area, content })
-            })
-            .collect();
-        let bytes = self.screen.show(&viewports, &app.covered(), size, quality);
+        let covered = app.covered();
+        let is_new = before.is_none_or(|before| before != (covered.clone(), size, quality));
+        let bytes = match is_new {
+            true => self.screen.show(&viewports(&scenes, &forms), &covered, size, quality),
+            false => Vec::new(),
+        };
+        self.stands = Some(Standing { scenes, forms, moving, covered, size, quality });
         if !bytes.is_empty() {
             let began = Instant::now();
             terminal.write(&bytes)?;
@@ -124,13 +134,37 @@ impl Display {
     /// What was shown is gone.
     pub fn forget(&mut self) {
         self.screen.forget();
+        self.stands = None;
     }
 
     /// Frees what the terminal keeps.
     pub fn clear(&mut self, terminal: &mut Terminal) -> io::Result<()> {
         let bytes = self.screen.clear();
+        self.stands = None;
         terminal.write(&bytes)
     }
+}
+
+impl Standing {
+    /// Whether these pictures, moving or not, are in the same form.
+    fn looks_like(&self, scenes: &[(Rect, Scene)], moving: bool) -> bool {
+        let is_same = |((area, scene), (before, stands)): (&(Rect, Scene), &(Rect, Scene))| {
+            area == before && scene.looks_like(stands)
+        };
+        self.moving == moving && self.scenes.len() == scenes.len() && scenes.iter().zip(&self.scenes).all(is_same)
+    }
+}
+
+fn viewports<'a>(scenes: &'a [(Rect, Scene)], forms: &'a [Form]) -> Vec<Viewport<'a>> {
+    let viewport = |((area, scene), form): (&'a (Rect, Scene), &'a Form)| {
+        let content = match form {
+            Form::Scene => Content::Scene(scene),
+            Form::Flat(raster, overlay) => Content::Flat { raster, overlay: overlay.as_ref() },
+            Form::Nothing => return None,
+        };
+        Some(Viewport { area: *area, content })
+    };
+    scenes.iter().zip(forms).filter_map(viewport).collect()
 }
 
 fn draw_cells(buffer: &mut ratatui::buffer::Buffer, area: Rect, form: &Form, colours: Colours, quality: Quality) {

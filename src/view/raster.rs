@@ -112,3 +112,45 @@ pub struct Placed {
     /// Whether pixels blend into each other when enlarged; otherwise each stays a rectangle.
     pub smooth: bool,
 }
+
+impl Scene {
+    /// Whether another scene looks the same: pictures by their numbers, ink by every pixel.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let placed =
+            |scene: &Self| scene.picture.as_ref().map(|placed| (placed.id, placed.crop, placed.target, placed.smooth));
+        (self.width, self.height) == (other.width, other.height)
+            && placed(self) == placed(other)
+            && self.overlay == other.overlay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(id: u64, width: u32, ink: Option<u8>) -> Scene {
+        let raster = Arc::new(Raster { width: 1, height: 1, pixels: Pixels::Grey(vec![9]) });
+        let crop = Crop { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+        let target = Area { x: 0, y: 0, width: 1, height: 1 };
+        let picture = Some(Placed { raster, id: PictureId(id), crop, target, smooth: true });
+        let overlay = ink.map(|ink| Overlay { width, height: 1, ink: vec![ink; width as usize] });
+        Scene { width, height: 1, picture, overlay }
+    }
+
+    #[test]
+    fn scenes_look_alike_only_if_all_of_them_is_the_same() {
+        let one = scene(1, 2, Some(3));
+        assert!(one.looks_like(&scene(1, 2, Some(3))));
+        let mut turned = scene(1, 2, Some(3));
+        turned.picture.as_mut().unwrap().smooth = false;
+        let mut moved = scene(1, 2, Some(3));
+        moved.picture.as_mut().unwrap().crop.x = 0.5;
+        let mut empty = scene(1, 2, Some(3));
+        empty.picture = None;
+        for other in
+            [scene(2, 2, Some(3)), scene(1, 3, Some(3)), scene(1, 2, Some(4)), scene(1, 2, None), turned, moved, empty]
+        {
+            assert!(!one.looks_like(&other) && !other.looks_like(&one), "{other:?}");
+        }
+    }
+}
