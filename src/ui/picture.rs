@@ -20,8 +20,9 @@ use crate::view::mapping::ImagePlane;
 use crate::view::scene::shuttered;
 use crate::view::thumbnail::Thumbnail;
 
-/// Bytes of decoded frames that are kept, at most: some 250 slices of 512 x 512.
-pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of decoded frames that are kept, unless more are on the screen: some 130 slices of 512 x 512 with their files.
+/// With it the whole app stays below 400 MiB, however long a study is.
+pub const KEPT_BYTES_MAX: usize = 192 * 1024 * 1024;
 
 /// Most pixels that overlay planes may ink; planes with more are named and not drawn.
 const OVERLAY_PIXELS_MAX: usize = 1 << 20;
@@ -206,13 +207,15 @@ impl Pictures {
         self.kept.get(key).map(|(picture, _)| picture)
     }
 
-    pub fn put(&mut self, picture: Arc<Picture>) {
+    /// Keeps a frame, and at least as many as are on the screen: of four large mammograms side by side each would drive
+    /// out another, and be opened again and again.
+    pub fn put(&mut self, picture: Arc<Picture>, on_screen: usize) {
         self.uses += 1;
         self.bytes += picture.bytes();
         if let Some((old, _)) = self.kept.insert(picture.key.clone(), (picture, self.uses)) {
             self.bytes -= old.bytes();
         }
-        while self.bytes > KEPT_BYTES_MAX && self.kept.len() > 1 {
+        while self.bytes > KEPT_BYTES_MAX && self.kept.len() > on_screen.max(1) {
             let Some(oldest) = self.kept.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone()) else {
                 return;
             };
@@ -238,6 +241,23 @@ mod tests {
         };
         let key = PictureKey { study: "s".into(), sop_instance_uid: "1".into(), frame };
         Some(Picture::decode(&key, &Arc::new(Opened::read(&file).unwrap())).unwrap())
+    }
+
+    #[test]
+    fn what_is_on_the_screen_is_kept_however_large_it_is() {
+        let file = crate::study::synthetic::slice(1, 30, 60).unwrap();
+        let key = |frame| PictureKey { study: "s".into(), sop_instance_uid: "1".into(), frame };
+        let large = |number| {
+            let mut picture = Picture::decode(&key(1), &Arc::new(Opened::read(&file).unwrap())).unwrap();
+            picture.key = key(number);
+            picture.shutter = Some((vec![0; KEPT_BYTES_MAX / 3], 0));
+            Arc::new(picture)
+        };
+        let mut pictures = Pictures::default();
+        (1..=4).for_each(|number| pictures.put(large(number), 4));
+        assert!((1..=4).all(|number| pictures.get(&key(number)).is_some()));
+        pictures.put(large(5), 1);
+        assert_eq!((1..=5).filter(|number| pictures.get(&key(*number)).is_some()).collect::<Vec<_>>(), [4, 5]);
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl Screen for LeftOutReview {
             return;
         }
         match outcome {
-            Some(Ok(picture)) => self.pictures.put(Arc::clone(picture)),
+            Some(Ok(picture)) => self.pictures.put(Arc::clone(picture), 1),
             Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
             None => {}
         }

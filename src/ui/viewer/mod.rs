@@ -431,7 +431,7 @@ impl Viewer {
                 if let Some(stack) = self.stacks.iter().find(|stack| stack.study == key.study && has(stack, key)) {
                     self.places.learn(stack, picture);
                 }
-                self.pictures.put(Arc::clone(picture));
+                self.pictures.put(Arc::clone(picture), self.ports.len());
             }
             Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
             // The next tick wishes for what is still missing.
