@@ -277,6 +277,12 @@ impl Foot {
         Some(Self { first: upper * columns + left, columns, right, lower })
     }
 
+    /// The pixel, by its number in the slice, in whose middle it is; none between pixels.
+    #[inline(always)]
+    pub(super) fn on_pixel(self) -> Option<usize> {
+        (self.right == 0.0 && self.lower == 0.0).then_some(self.first)
+    }
+
     /// The value there: not a number if one of the pixels that have a part in it has none.
     #[inline(always)]
     pub(super) fn value<V: Voxel>(self, slice: &[V]) -> f32 {

@@ -284,12 +284,31 @@ impl Rows<'_> {
 
     fn one<V: Voxel>(&self, slice: &[V], line: Line, out: Output<'_>) {
         let (columns, rows) = self.slice_size();
+        if let Some(first) = self.on_pixels(line, out.values.len())
+            && let Some(voxels) = slice.get(first..first + out.values.len())
+        {
+            for ((value, coverage), voxel) in out.values.iter_mut().zip(out.coverage).zip(voxels) {
+                *value = voxel.value();
+                *coverage = if value.is_nan() { Coverage::Padding } else { Coverage::Value };
+            }
+            return;
+        }
         for (at, (value, coverage)) in out.values.iter_mut().zip(out.coverage).enumerate() {
             if let Some(foot) = Foot::of(line.column(at), line.row(at), columns, rows) {
                 *value = foot.value(slice);
                 *coverage = if value.is_nan() { Coverage::Padding } else { Coverage::Value };
             }
         }
+    }
+
+    /// The first pixel of a slice, by its number, if a line goes from each to the next: as where a series is cut along
+    /// its own slices. Steps are even, so whatever meets pixels at both ends does so in between.
+    fn on_pixels(&self, line: Line, count: usize) -> Option<usize> {
+        let (columns, rows) = self.slice_size();
+        let pixel = |at: usize| Foot::of(line.column(at), line.row(at), columns, rows)?.on_pixel();
+        let (first, last) = (pixel(0)?, pixel(count.checked_sub(1)?)?);
+        let is_along_row = last.checked_sub(first) == Some(count - 1) && first / columns == last / columns;
+        is_along_row.then_some(first)
     }
 
     fn two<A: Voxel, B: Voxel>(&self, a: &[A], b: &[B], pair: &Pair, out: Output<'_>) {
