@@ -1,9 +1,14 @@
 //! Two colleagues on this machine: homes, nodes as processes, and commands as a script gives them.
 
-use std::io::{BufRead, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use overread::node::NodeOptions;
+use overread::node::api::{CaseNew, Envelope, Passphrase, Reply, Request};
+use overread::node::client::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,6 +30,12 @@ pub struct Imported {
 /// A running node; ends when it is dropped.
 pub struct Node(Child);
 
+/// A home where no node runs, with a colleague's card, in a folder that is deleted with it.
+pub struct Alone {
+    pub home: Home,
+    _folder: TempDir,
+}
+
 /// Two colleagues whose nodes run and know each other, in a folder that is deleted with them.
 pub struct Pair {
     pub asker: Home,
@@ -38,6 +49,8 @@ impl Home {
     /// A new home with an identity.
     pub fn new(path: PathBuf, name: &str) -> Outcome<Self> {
         let home = Self(path);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(home.passphrase_file())?;
+        file.write_all(PASSPHRASE.as_bytes())?;
         home.run(&["init", "--name", name, "--site", "City Hospital"])?;
         Ok(home)
     }
@@ -79,6 +92,19 @@ impl Home {
         Ok(node)
     }
 
+    /// The terminal app, which opens the vault by itself.
+    pub fn app(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_overread"));
+        command.arg("--home").arg(&self.0).arg("--passphrase-file").arg(self.passphrase_file());
+        command.env_remove("OVERREAD_PASSPHRASE");
+        command
+    }
+
+    /// Beside the home.
+    fn passphrase_file(&self) -> PathBuf {
+        self.0.with_extension("passphrase")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_overread"));
         command.arg("--json").arg("--home").arg(&self.0).args(arguments).env("OVERREAD_PASSPHRASE", PASSPHRASE);
@@ -98,6 +124,59 @@ impl Drop for Node {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+impl Alone {
+    pub fn new() -> Outcome<Self> {
+        let folder = TempDir::new()?;
+        let home = Home::new(folder.path().join("anna"), "Dr. Anna Weiss")?;
+        let colleague = Home::new(folder.path().join("ben"), "Dr. Ben Okafor")?;
+        let card = folder.path().join("ben.card");
+        colleague.run(&["card", "export", &card.to_string_lossy()])?;
+        home.run(&["card", "add", &card.to_string_lossy()])?;
+        Ok(Self { home, _folder: folder })
+    }
+}
+
+/// The first word of every question that [`write_cases`] asks.
+pub const WORD: &str = "Metastasis";
+
+/// Founds cases about one study and says something in each, all in this process: as many commands would open the vault
+/// as often.
+pub fn write_cases(home: &Home, study: &str, cases: usize, messages: usize) -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
+        let options = NodeOptions { listen, beacon: false, ..NodeOptions::default() };
+        let mut client = Client::open(home.path(), options).await?;
+        for number in 0..cases {
+            let new = CaseNew {
+                ask: format!("{WORD} or cyst, number {number}?"),
+                studies: vec![study.to_owned()],
+                invite: vec!["Okafor".to_owned()],
+                to_unverified: true,
+                text_checked: true,
+                ..CaseNew::default()
+            };
+            let Reply::CaseCreated { case, .. } = client.ask(at_once(Request::CaseNew(new)), &mut |_| None).await?
+            else {
+                return Err("a case was not founded".into());
+            };
+            for message in 0..messages {
+                let text = format!("Thought {message}: could you also look at the adrenals?");
+                let say = Request::Say { case: case.clone(), text, view: None, text_checked: true };
+                client.ask(at_once(say), &mut |_| None).await?;
+            }
+        }
+        client.close(std::future::ready(())).await;
+        Ok(())
+    })
+}
+
+/// A request that waits for no delivery.
+fn at_once(request: Request) -> Envelope {
+    let passphrase = Some(Passphrase(PASSPHRASE.to_owned()));
+    Envelope { request, passphrase, request_id: None, wait_seconds: Some(0) }
 }
 
 impl Pair {

@@ -1,13 +1,14 @@
 //! What the project promises in numbers, measured with whole programs on this machine, beside its peers.
 //!
 //! ```text
-//! cargo bench                   everything: some four minutes, and 4 GB of disk for a while
+//! cargo bench                   everything: some ten minutes, and 4 GB of disk for a while
 //! cargo bench -- share idle     only these
 //! ```
 //!
 //! Homes lie in a temporary folder, each with `overread node` as a process of its own; they speak over loopback and
-//! are asked as scripts ask, through `overread --json …`. Peers do the same work on the same files in the same run; one
-//! that is not installed is named and passed over. A figure is a median, and all are better the smaller they are.
+//! are asked as scripts ask, through `overread --json …`; the app runs in a pseudo-terminal and is typed at. Peers do
+//! the same work on the same files in the same run; one that is not installed is named and passed over. A figure is a
+//! median unless it says otherwise, and all are better the smaller they are.
 //!
 //! | name | what is measured |
 //! |---|---|
@@ -15,10 +16,14 @@
 //! | [`share`] | an accepted case to its last durable chunk at the colleague |
 //! | [`entry`] | a message said to the same message stored and announced at the colleague |
 //! | [`difference`] | round trips and bytes until two devices know the same |
-//! | [`idle`] | processor and memory of two nodes that have nothing to do |
-//! | [`memory`] | the most memory that sharing 2 GB takes |
+//! | [`idle`] | processor and memory of two nodes, and of the app, that have nothing to do |
+//! | [`memory`] | the most memory that sharing 2 GB takes, and reading 2,000 slices |
 //! | [`pictures`] | a slice to the bytes that show it on a terminal |
 //! | [`reformat`] | cuts through a volume of 512 x 512 x 400 voxels |
+//! | [`window`] | a large mammogram through another window |
+//! | [`start`] | the app's start to its worklist of many cases |
+//! | [`first_image`] | a case that is opened to its first image |
+//! | [`scroll`] | a key to the slice it brings, in the whole program |
 //!
 //! Nothing is judged: the exit code says only whether everything worked.
 
@@ -27,6 +32,7 @@
 mod difference;
 mod entry;
 mod files;
+mod first_image;
 mod homes;
 mod idle;
 mod import;
@@ -34,8 +40,12 @@ mod memory;
 mod pictures;
 mod process;
 mod reformat;
+mod scroll;
 mod share;
+mod start;
 mod table;
+mod terminal;
+mod window;
 
 use std::process::ExitCode;
 
@@ -46,7 +56,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 type Measure = fn(&mut Table) -> Outcome<()>;
 
-const MEASUREMENTS: [(&str, Measure); 8] = [
+const MEASUREMENTS: [(&str, Measure); 12] = [
     ("import", import::measure),
     ("share", share::measure),
     ("entry", entry::measure),
@@ -55,6 +65,10 @@ const MEASUREMENTS: [(&str, Measure); 8] = [
     ("memory", memory::measure),
     ("pictures", pictures::measure),
     ("reformat", reformat::measure),
+    ("window", window::measure),
+    ("start", start::measure),
+    ("first-image", first_image::measure),
+    ("scroll", scroll::measure),
 ];
 
 fn main() -> ExitCode {

@@ -1,8 +1,9 @@
 //! Pictures: one slice of a stack after the other as bytes for a terminal, in the size of a usual window and of a full
 //! screen.
 //!
-//! Measured from the windowed slice, for Sixel, iTerm2 and half-blocks already drawn in the screen's size, to the bytes
-//! to be written; half-blocks with ratatui's comparison. Peers draw the same slices scaled to the same cells:
+//! Measured from the decoded slice to the bytes to be written: window, scale, two marks and a scale bar, encoding;
+//! half-blocks with ratatui's comparison. Slices seen before are the same stack a second time, through the rasters that
+//! the viewer keeps. Peers draw the same slices, windowed before, scaled to the same cells and without marks:
 //! `ratatui-image` in this process, `chafa` and `timg` as programs, which start and read a file as well. Kilobytes are
 //! those of 1000 bytes.
 
@@ -11,17 +12,21 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use image::{DynamicImage, GrayImage};
-use overread::study::pixels::{Image, Window};
+use overread::study::geometry::{Scale, SpacingBasis};
+use overread::study::pixels::{Frame, Image, Window};
 use overread::study::synthetic;
 use overread::ui::graphics::{
     Answer, Capabilities, CellSize, Colours, Content, Environment, Protocol, Quality, Screen, Setting, SixelLimits,
-    Viewport, half_blocks,
+    Viewport, Wants, half_blocks,
 };
-use overread::view::raster::{Area, Crop, PictureId, Pixels, Placed, Raster, Scene};
+use overread::view::ink::{Canvas, Stroke};
+use overread::view::mapping::{ImagePlane, Size as ViewSize};
+use overread::view::pose::Pose;
+use overread::view::raster::{Overlay, Pixels, Raster, Scene};
+use overread::view::scene::{Asked, Pictures};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Rect, Size};
 use ratatui::{Terminal, TerminalOptions};
@@ -31,6 +36,7 @@ use tempfile::TempDir;
 
 use crate::Outcome;
 use crate::table::{Figure, Peer, Samples, Table};
+use crate::terminal::SCREENS;
 
 const SLICES: u32 = 100;
 
@@ -41,8 +47,8 @@ const CELL: CellSize = CellSize { width: 10, height: 20 };
 
 const FRAME_KB_GOAL: f64 = 400.0;
 
-/// Name, columns, rows, and how many times the goals may be taken.
-const SCREENS: [(&str, u16, u16, f64); 2] = [("160 x 50 cells", 160, 50, 1.0), ("full HD", 192, 54, 2.0)];
+/// The mediastinum.
+const WINDOW: Window = Window::Values { width: 400.0, level: 40.0 };
 
 /// A way to show pictures, its goal in ms, and the name for it in `chafa` and `timg`.
 const ENCODERS: [(Protocol, f64, ProtocolType, &str, &str); 4] = [
@@ -63,7 +69,8 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     let stack = stack()?;
     let folder = TempDir::new()?;
     let files: Vec<_> = (0..PEER_SLICES).map(|slice| folder.path().join(format!("{slice}.png"))).collect();
-    for (file, slice) in files.iter().zip(&stack) {
+    let windowed = stack.iter().take(PEER_SLICES).map(windowed).collect::<Outcome<Vec<_>>>()?;
+    for (file, slice) in files.iter().zip(&windowed) {
         grey_image(slice)?.save(file)?;
     }
     for program in ["chafa", "timg"] {
@@ -74,10 +81,10 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
     for (screen, columns, rows, times_goal) in SCREENS {
         let area = Rect::new(0, 0, columns, rows - 1);
         for (protocol, goal, theirs, chafa, timg) in &ENCODERS {
-            let ours = ours(*protocol, &stack, area);
+            let [ours, seen_again] = ours(*protocol, &stack, area)?;
             let size = format!("{columns}x{}", rows - 1);
             let peers = [
-                ("ratatui-image", by_ratatui_image(*theirs, &stack, area)?),
+                ("ratatui-image", by_ratatui_image(*theirs, &windowed, area)?),
                 ("chafa", by_program("chafa", &["-f", chafa, "--size", &size], &files)?),
                 ("timg", by_program("timg", &[timg, "-g", &size], &files)?),
             ];
@@ -93,52 +100,91 @@ pub fn measure(table: &mut Table) -> Outcome<()> {
             table.add(figure.beside(peers(|frames| frames.time(99))));
             let figure = Figure::new(format!("{what}, size"), "KB", ours.size()).goal(FRAME_KB_GOAL);
             table.add(figure.beside(peers(Frames::size)));
+            if *protocol == Protocol::Kitty {
+                table.add(Figure::new(format!("{what}, seen before, p50"), "ms", seen_again.time(50)));
+                table.add(Figure::new(format!("{what}, seen before, p99"), "ms", seen_again.time(99)));
+                table.add(Figure::new(format!("{what}, seen before, size"), "KB", seen_again.size()));
+            }
         }
-        let seen_again = seen_again(&stack, area);
-        table.add(Figure::new(format!("picture, kitty, {screen}, seen before, p99"), "ms", seen_again.time(99)));
-        table.add(Figure::new(format!("picture, kitty, {screen}, seen before, size"), "KB", seen_again.size()));
     }
     Ok(())
 }
 
-/// The demo's chest, windowed for the mediastinum.
-fn stack() -> Outcome<Vec<Arc<Raster>>> {
-    let slice = |index| -> Outcome<Arc<Raster>> {
-        let file = synthetic::slice(7, index, SLICES)?;
-        let shown = Image::read(&file)?.frame(1)?.display(Window::Values { width: 400.0, level: 40.0 })?;
-        Ok(Arc::new(Raster { width: shown.columns, height: shown.rows, pixels: Pixels::Grey(shown.bytes) }))
-    };
+/// The demo's chest.
+fn stack() -> Outcome<Vec<Frame>> {
+    let slice = |index| -> Outcome<Frame> { Ok(Image::read(&synthetic::slice(7, index, SLICES)?)?.frame(1)?) };
     (0..SLICES).map(slice).collect()
 }
 
-fn ours(protocol: Protocol, stack: &[Arc<Raster>], area: Rect) -> Frames {
-    let mut screen = screen(protocol);
-    let mut cells = CellScreen::new(area);
-    let mut frames = Frames::default();
-    for (id, slice) in (0..).zip(stack) {
-        let scene = scene(slice, id, screen.size_px(area));
-        let flat = drawn(&scene);
-        frames.take(|| match protocol {
-            Protocol::HalfBlocks => cells.bytes(|frame| {
-                half_blocks::draw(frame.buffer_mut(), area, &flat, None, Colours::True, Quality::EXACT);
-            }),
-            Protocol::Kitty => show(&mut screen, area, Content::Scene(&scene)),
-            _ => show(&mut screen, area, Content::Flat { raster: &flat, overlay: None }),
-        });
-    }
-    frames
+fn windowed(slice: &Frame) -> Outcome<Raster> {
+    let shown = slice.display(WINDOW)?;
+    Ok(Raster { width: shown.columns, height: shown.rows, pixels: Pixels::Grey(shown.bytes) })
 }
 
-/// The stack a second time.
-fn seen_again(stack: &[Arc<Raster>], area: Rect) -> Frames {
-    let mut screen = screen(Protocol::Kitty);
-    let scenes: Vec<Scene> = (0..).zip(stack).map(|(id, slice)| scene(slice, id, screen.size_px(area))).collect();
-    for scene in &scenes {
-        show(&mut screen, area, Content::Scene(scene));
+/// The stack for the first time, and again.
+fn ours(protocol: Protocol, stack: &[Frame], area: Rect) -> Outcome<[Frames; 2]> {
+    let mut screen = screen(protocol);
+    let (width, height) = screen.size_px(area);
+    let viewport = ViewSize { width, height };
+    let mut cells = CellScreen::new(area);
+    let mut pictures = Pictures::default();
+    let mut pass = || -> Outcome<Frames> {
+        let mut frames = Frames::default();
+        for (key, slice) in (0u32..).zip(stack) {
+            let mut failed = None;
+            frames.take(|| match scene(&mut pictures, key, slice, viewport) {
+                Ok(scene) => sent(protocol, (&mut screen, &mut cells), area, &scene),
+                Err(error) => {
+                    failed = Some(error);
+                    0
+                }
+            });
+            failed.map_or(Ok(()), Err)?;
+        }
+        Ok(frames)
+    };
+    Ok([pass()?, pass()?])
+}
+
+/// The whole slice, as large as fits, and ink above it.
+fn scene(pictures: &mut Pictures<u32>, key: u32, slice: &Frame, viewport: ViewSize) -> Outcome<Scene> {
+    let millimetres = 0.74;
+    let scale = Scale::Millimetres {
+        between_columns_mm: millimetres,
+        between_rows_mm: millimetres,
+        basis: SpacingBasis::InPatient,
+    };
+    let plane = ImagePlane::new(slice.columns(), slice.rows(), &scale);
+    let asked = Asked { key, plane: &plane, pose: &Pose::default(), viewport, draft: false };
+    let mut scene = pictures.scene(asked, |_| slice.display(WINDOW))?;
+    scene.overlay = ink(viewport, key);
+    Ok(scene)
+}
+
+/// A length, an ellipse and a scale bar; not where they were on the slice before.
+fn ink(ViewSize { width, height }: ViewSize, slice: u32) -> Option<Overlay> {
+    let mut canvas = Canvas::new(width, height);
+    let at = |x: f64, y: f64| (x * f64::from(width) + f64::from(slice % 7), y * f64::from(height));
+    canvas.line(at(0.4, 0.3), at(0.5, 0.45), Stroke::solid(2));
+    canvas.ellipse([at(0.55, 0.5), at(0.65, 0.5), at(0.6, 0.4), at(0.6, 0.6)], Stroke::solid(8));
+    canvas.scale_bar(at(0.02, 0.95), f64::from(width) / 4.0, 1);
+    canvas.finish()
+}
+
+/// Bytes that bring a scene to the terminal, in the form that it takes.
+fn sent(protocol: Protocol, (screen, cells): (&mut Screen, &mut CellScreen), area: Rect, scene: &Scene) -> usize {
+    let flat = match screen.wants(scene, true) {
+        Wants::Scene => return show(screen, area, Content::Scene(scene)),
+        Wants::Nothing => return 0,
+        Wants::Flat { width, height } => scene.flatten(width, height),
+    };
+    let (raster, overlay) = (&flat.0, flat.1.as_ref());
+    match protocol == Protocol::HalfBlocks {
+        true => cells.bytes(|frame| {
+            half_blocks::draw(frame.buffer_mut(), area, raster, overlay, Colours::True, Quality::EXACT);
+        }),
+        false => show(screen, area, Content::Flat { raster, overlay }),
     }
-    let mut frames = Frames::default();
-    scenes.iter().for_each(|scene| frames.take(|| show(&mut screen, area, Content::Scene(scene))));
-    frames
 }
 
 fn screen(protocol: Protocol) -> Screen {
@@ -152,36 +198,12 @@ fn show(screen: &mut Screen, area: Rect, content: Content) -> usize {
     screen.show(&[Viewport { area, content }], &[], size, Quality::EXACT).len()
 }
 
-/// The whole slice, as large as fits.
-fn scene(slice: &Arc<Raster>, id: u64, (width, height): (u32, u32)) -> Scene {
-    let side = width.min(height);
-    let crop = Crop { x: 0.0, y: 0.0, width: slice.width.into(), height: slice.height.into() };
-    let target = Area { x: (width - side) / 2, y: (height - side) / 2, width: side, height: side };
-    let placed = Placed { raster: slice.clone(), id: PictureId(id), crop, target, smooth: true };
-    Scene { width, height, picture: Some(placed), overlay: None }
-}
-
-/// The scene in its size, each pixel the one it falls on: as sharp, and as dear to send, as can be.
-fn drawn(scene: &Scene) -> Raster {
-    let mut pixels = vec![0; scene.width as usize * scene.height as usize];
-    if let Some(placed) = &scene.picture
-        && let Pixels::Grey(source) = &placed.raster.pixels
-    {
-        let (from, target) = (placed.raster.width, placed.target);
-        for (x, y) in (0..target.height).flat_map(|y| (0..target.width).map(move |x| (x, y))) {
-            let at = y * from / target.height * from + x * from / target.width;
-            pixels[((target.y + y) * scene.width + target.x + x) as usize] = source[at as usize];
-        }
-    }
-    Raster { width: scene.width, height: scene.height, pixels: Pixels::Grey(pixels) }
-}
-
-fn by_ratatui_image(protocol: ProtocolType, stack: &[Arc<Raster>], area: Rect) -> Outcome<Frames> {
+fn by_ratatui_image(protocol: ProtocolType, stack: &[Raster], area: Rect) -> Outcome<Frames> {
     let mut picker = Picker::halfblocks();
     picker.set_protocol_type(protocol);
     let mut cells = CellScreen::new(area);
     let mut frames = Frames::default();
-    for slice in stack.iter().take(PEER_SLICES) {
+    for slice in stack {
         let image = DynamicImage::from(grey_image(slice)?);
         let mut failed = None;
         frames.take(|| match picker.new_protocol(image, area.as_size(), Resize::Scale(Some(FilterType::Triangle))) {
