@@ -20,9 +20,9 @@ use crate::view::mapping::ImagePlane;
 use crate::view::scene::shuttered;
 use crate::view::thumbnail::Thumbnail;
 
-/// Bytes of decoded frames that are kept, unless more are on the screen: some 130 slices of 512 x 512 with their files.
+/// Bytes of decoded frames that are kept, unless more are on the screen: some 100 slices of 512 x 512 with their files.
 /// With it the whole app stays below 400 MiB, however long a study is.
-pub const KEPT_BYTES_MAX: usize = 192 * 1024 * 1024;
+pub const KEPT_BYTES_MAX: usize = 160 * 1024 * 1024;
 
 /// Most pixels that overlay planes may ink; planes with more are named and not drawn.
 const OVERLAY_PIXELS_MAX: usize = 1 << 20;
