@@ -48,6 +48,8 @@ async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
         reason: Some("that of 2031-02-17 was meant".into()),
         text_checked,
     };
+    let not_hers = reader.ask(withdraw(true)).await.unwrap_err();
+    assert_eq!(not_hers.code, FailureCode::Role, "a reader recalls nothing of another's: {not_hers}");
     assert_eq!(asker.ask(withdraw(false)).await.unwrap_err().code, FailureCode::TextCheck, "a date in the reason");
     asker.json(withdraw(true)).await;
     let told =

@@ -370,6 +370,12 @@ impl Node {
             Failure::new(FailureCode::NotFound, format!("The case has no study {}.", shown(study)))
                 .hint("`overread case show CASE` lists its studies.")
         })?;
+        let me = self.me()?.identity();
+        let is_owner = state.shared.members.get(&me).is_some_and(|member| member.role == Role::Owner);
+        if !is_owner && found.added.author != me {
+            return Err(Failure::new(FailureCode::Role, "Only its sender or the owner of the case withdraws a study.")
+                .hint("Say so in the case, or call her."));
+        }
         self.check_case_text(case, &[("reason", reason.as_ref())], text_checked)?;
         let content = Content::StudyWithdrawn(StudyWithdrawn { study: found.study, reason });
         let step = self.write_and_answer(case, &[content], None, task, written_ids).await?;

@@ -214,6 +214,17 @@ fn text_that_may_name_the_patient_is_sent_only_after_a_look() {
 }
 
 #[test]
+fn a_message_on_its_way_is_not_sent_twice_and_can_be_sent_again_after_a_no() {
+    let said = |app: &Harness| app.asked.iter().filter(|request| matches!(request, Request::Say { .. })).count();
+    let mut app = in_case((80, 24));
+    app.keys("sJane is back").enter().enter();
+    assert_eq!(said(&app), 1);
+    app.answer(Err(Failure::new(FailureCode::TextCheck, "The text may name the patient.")));
+    app.keys("n").enter();
+    assert_eq!(said(&app), 2, "she may ask for it again");
+}
+
+#[test]
 fn help_and_palette_come_from_the_keys_of_the_screen() {
     let mut app = at_worklist((80, 24), Vec::new());
     let help = app.keys("?").screen();

@@ -123,7 +123,8 @@ pub struct CaseScreen {
 /// A message on its way.
 #[derive(Debug)]
 struct Sending {
-    ticket: Ticket,
+    /// None while the person is asked about its words.
+    ticket: Option<Ticket>,
     text: String,
     view: Option<AttachedView>,
 }
@@ -186,7 +187,7 @@ impl CaseScreen {
             return;
         }
         let request = Request::Say { case: self.id.clone(), text: text.clone(), view: view.clone(), text_checked };
-        self.sending = Some(Sending { ticket: context.write(request), text, view });
+        self.sending = Some(Sending { ticket: Some(context.write(request)), text, view });
     }
 
     /// Makes the pencil mark an entry, so that every member gets it.
@@ -460,10 +461,12 @@ impl Screen for CaseScreen {
         }
         if self.writing {
             match Chord::of(key).code {
-                KeyCode::Enter => {
+                // What is on its way is not sent a second time.
+                KeyCode::Enter if self.sending.as_ref().is_none_or(|sending| sending.ticket.is_none()) => {
                     self.sending = None;
                     self.send(false, context);
                 }
+                KeyCode::Enter => {}
                 _ => drop(self.message.key(key)),
             }
             return;
@@ -518,7 +521,8 @@ impl Screen for CaseScreen {
             if let Ok(Reply::Log { entries }) = outcome.as_deref() {
                 self.log.clone_from(entries);
             }
-        } else if self.sending.as_ref().is_some_and(|sending| sending.ticket == ticket) {
+        } else if let Some(sending) = self.sending.as_mut().filter(|sending| sending.ticket == Some(ticket)) {
+            sending.ticket = None;
             match outcome {
                 Ok(_) => {
                     self.sending = None;
