@@ -1,7 +1,7 @@
 //! Work beside the node: what takes long gets a thread of its own, and the node takes over what comes of it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::api::{Answer, Event, Failure, FailureCode, Progress, Reply};
@@ -57,6 +57,12 @@ impl Node {
         });
         Ok(Step::Later)
     }
+}
+
+/// Waits until nobody else writes studies.
+pub(super) fn alone(writing: &Mutex<()>) -> MutexGuard<'_, ()> {
+    // It guards no value that a panic could leave half made: the store has all of a batch or nothing.
+    writing.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells work to stop when nobody waits for its result any more.

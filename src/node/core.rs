@@ -44,6 +44,8 @@ const REPEAT_BYTES_MAX: usize = 256 * 1024;
 /// The running program of one home.
 pub(super) struct Node {
     pub home: Home,
+    /// Held by whatever writes studies beside the node: two at once would each write what it read before.
+    pub writing_studies: Arc<std::sync::Mutex<()>>,
     pub options: NodeOptions,
     pub(super) phase: Phase,
     pub store: Option<Arc<Store>>,
@@ -102,6 +104,7 @@ impl Node {
             listening: None,
             inbox_news: InboxNews::default(),
             home,
+            writing_studies: Arc::default(),
             options,
             phase: Phase::Shut,
             store: None,
@@ -211,7 +214,9 @@ impl Node {
                 self.lock().await;
                 return Ok(Step::Done(Reply::Nothing {}));
             }
-            Request::VaultPassphrase { .. } | Request::RecoveryCode if self.is_open() => self.prove(passphrase)?,
+            Request::VaultPassphrase { .. } | Request::RecoveryCode | Request::Unlock if self.is_open() => {
+                self.prove(passphrase)?;
+            }
             _ => self.unlock(passphrase).await?,
         }
         if let Some(id) = &task.request_id
@@ -228,7 +233,9 @@ impl Node {
     async fn dispatch(&mut self, request: Request, task: Task) -> Result<Step, Failure> {
         use Request as R;
         match request {
-            R::Status | R::Init { .. } | R::VaultRecover { .. } | R::Lock => Ok(Step::Done(Reply::Nothing {})),
+            R::Status | R::Init { .. } | R::VaultRecover { .. } | R::Lock | R::Unlock => {
+                Ok(Step::Done(Reply::Nothing {}))
+            }
             R::Confirm { .. } => Err(Failure::new(FailureCode::WrongUse, "There is nothing to confirm.")),
             R::VaultPassphrase { new } => self.change_passphrase(&new).map(Step::Done),
             R::RecoveryCode => self.recovery_code().map(Step::Done),

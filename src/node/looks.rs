@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::api::{Failure, FailureCode, ImageMask, Rectangle, Reply};
+use super::beside::alone;
 use super::core::{Node, Step, Task, now};
 use super::library;
 use crate::encoding::id::StudyId;
@@ -31,7 +32,10 @@ impl Node {
         let study = self.local_study(typed)?;
         let reviewer = self.me()?.card.name().into_owned();
         let store = Arc::clone(self.store()?);
+        let writing = Arc::clone(&self.writing_studies);
         self.run_beside(task, move |control| {
+            let _one = alone(&writing);
+            let study = library::as_it_is(&store, &study)?;
             let included = library::include(&store, &study, &series, &reviewer, now(), control)?;
             Ok(Box::new(move |node: &mut Node| {
                 node.reload_studies()?;
@@ -56,9 +60,14 @@ impl Node {
         let heads = self.heads_in_cases(&study.id);
         let reviewer = self.me()?.card.name().into_owned();
         let store = Arc::clone(self.store()?);
+        let writing = Arc::clone(&self.writing_studies);
         self.run_beside(task, move |control| {
-            let given = library::given_images(&store, &heads, &study.study_key())?;
+            let _one = alone(&writing);
+            let study = library::as_it_is(&store, &study)?;
             let Decision { admit, keep_out, masks } = &decision;
+            // Only what is masked must not have been given away before; others are nobody's business here.
+            let given_by = if masks.is_empty() { &[] } else { heads.as_slice() };
+            let given = library::given_images(&store, given_by, &study.study_key())?;
             let decisions = library::Decisions { admit, keep_out, mask: masks };
             library::decide(&store, &study, &decisions, &given, &reviewer, now(), control)?;
             let reply =
@@ -84,7 +93,10 @@ impl Node {
         let heads = self.heads_in_cases(&study.id);
         let reviewer = self.me()?.card.name().into_owned();
         let store = Arc::clone(self.store()?);
+        let writing = Arc::clone(&self.writing_studies);
         self.run_beside(task, move |control| {
+            let _one = alone(&writing);
+            let study = library::as_it_is(&store, &study)?;
             let given = library::given_images(&store, &heads, &study.study_key())?;
             let masks = library::masks_for(&store, &study, &images, &series, &rectangles)?;
             let decisions = library::Decisions { mask: &masks, ..library::Decisions::default() };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::api::{Failure, FailureCode, InstanceFile, Reply, StudyPatient};
+use super::beside::alone;
 use super::core::{Node, Step, Task, now};
 use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
@@ -313,7 +314,9 @@ impl Node {
         let store = Arc::clone(self.store()?);
         let database = self.me()?.vault.keys().database.duplicate();
         let taken = self.take_from_inbox(&request.inbox)?;
+        let writing = Arc::clone(&self.writing_studies);
         self.run_beside(task, move |control| {
+            let _one = alone(&writing);
             let report = library::import(&store, &database, &request, taken.files(), now(), control);
             // Also of an import that was stopped or failed: studies finished before it are here.
             Ok(Box::new(move |node: &mut Node| {
@@ -390,6 +393,11 @@ impl Node {
             return Err(Failure::new(FailureCode::Unsafe, "The study is in a case.")
                 .hint("Withdraw it first: `overread case study withdraw CASE STUDY`."));
         }
+        // Whoever writes studies just now would bring it back.
+        let Ok(_one) = self.writing_studies.try_lock() else {
+            return Err(Failure::new(FailureCode::InUse, "An import or a decision about images is under way.")
+                .hint("Wait until it has ended, and repeat this."));
+        };
         library::remove(self.store()?, &study)?;
         self.studies.local.remove(&study);
         Ok(Reply::Nothing {})

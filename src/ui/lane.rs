@@ -28,6 +28,7 @@ pub(super) fn is_for(request: &Request) -> bool {
             | Request::OpinionDraftDrop { .. }
             | Request::OpinionSign { .. }
             | Request::Lock
+            | Request::Unlock
     )
 }
 

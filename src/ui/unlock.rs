@@ -54,8 +54,7 @@ impl Unlock {
 
     fn open(&mut self, passphrase: Passphrase, context: &mut Context<'_>) {
         self.failed = None;
-        // Any request opens the vault; this one also asks for what comes next.
-        self.asked = Some(context.ask_with(Request::CaseList, Some(passphrase), None));
+        self.asked = Some(context.ask_with(Request::Unlock, Some(passphrase), None));
     }
 }
 
@@ -163,7 +162,7 @@ mod tests {
         let mut app = Harness::new(size, |_| None);
         app.control('l');
         let failure = failure.clone();
-        app.script(move |request| matches!(request, Request::CaseList).then(|| Err(failure.clone())));
+        app.script(move |request| matches!(request, Request::Unlock).then(|| Err(failure.clone())));
         app.asked.clear();
         app.keys("wrong horse").enter();
         app
@@ -181,7 +180,7 @@ mod tests {
             // What is typed meanwhile is kept for when it may be tried.
             app.keys("right horse").enter();
             assert_eq!(app.asked.len(), 1);
-            app.script(|request| matches!(request, Request::CaseList).then(|| Ok(Reply::Cases { cases: Vec::new() })));
+            app.script(|request| matches!(request, Request::Unlock).then(|| Ok(Reply::Nothing {})));
             app.pass(59_400).enter();
             assert!(app.shows("in 1 s.") && app.asked.len() == 1, "{}", app.screen());
             app.pass(100);

@@ -81,6 +81,8 @@ struct Waiting {
     running: usize,
     /// Instances read last, for their next frames, by study and SOP Instance UID.
     opened: VecDeque<([Arc<str>; 2], Arc<Opened>)>,
+    /// How often they were given up: what was begun before is not kept after it.
+    given_up: u64,
 }
 
 /// What is opened next.
@@ -101,6 +103,12 @@ impl Waiting {
     fn wish_small(&mut self, key: PictureKey) -> Option<PictureKey> {
         self.thumbnails.push_back(key);
         (self.thumbnails.len() > THUMBNAILS_WAITING_MAX).then(|| self.thumbnails.pop_front()).flatten()
+    }
+
+    /// Keeps no image that was opened so far.
+    fn give_up(&mut self) {
+        self.opened.clear();
+        self.given_up += 1;
     }
 
     /// What is to be opened next; where nothing is, one less is running.
@@ -195,7 +203,7 @@ impl Worker {
             }
             Wish::Forget => {
                 let mut waiting = locked(&self.pictures);
-                waiting.opened.clear();
+                waiting.give_up();
                 waiting.keys.clear();
                 waiting.thumbnails.clear();
             }
@@ -225,6 +233,8 @@ impl Worker {
             }
             return;
         }
+        let changes_pixels = matches!(envelope.request, Request::StudyDecide { .. } | Request::StudyMask { .. });
+        let pictures = changes_pixels.then(|| Arc::clone(&self.pictures));
         let task = self.tasks.spawn(async move {
             let outcome = match client {
                 Ok(mut client) => {
@@ -238,6 +248,9 @@ impl Worker {
                 }
                 Err(failure) => Err(failure),
             };
+            if let Some(pictures) = pictures {
+                locked(&pictures).give_up();
+            }
             // The app that is gone needs no answer.
             let _ = messages.send(Message::Answered { ticket, outcome: outcome.map(Box::new) }).await;
         });
@@ -415,13 +428,20 @@ async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey)
         let opened = waiting.opened.iter().find(|(other, _)| *other == file_of);
         opened.map(|(_, opened)| Arc::clone(opened))
     };
-    if let Some(opened) = known(&locked(kept)) {
-        return Ok(opened);
-    }
+    let given_up = {
+        let waiting = locked(kept);
+        if let Some(opened) = known(&waiting) {
+            return Ok(opened);
+        }
+        waiting.given_up
+    };
     let file = fetch(client, key).await.map_err(|failure| failure.what)?;
     let opened = Arc::new(contained(move || Opened::read(&file)).await?);
     let mut waiting = locked(kept);
-    waiting.opened.push_back((file_of, Arc::clone(&opened)));
+    // The app was locked meanwhile, or the image has other pixels now.
+    if waiting.given_up == given_up {
+        waiting.opened.push_back((file_of, Arc::clone(&opened)));
+    }
     if waiting.opened.len() > FILES_KEPT_MAX {
         waiting.opened.pop_front();
     }

@@ -65,6 +65,9 @@ pub enum Request {
         words: String,
     },
     Lock,
+    /// Opens the vault, and takes no other passphrase where it is open already: whoever stands at a locked screen has to
+    /// know it.
+    Unlock,
     CardShow {
         who: Option<String>,
     },

@@ -47,6 +47,7 @@ pub fn masks_for(
         .chain(rows.iter().map(|row| (row.facts.series.as_str(), row.facts.series_number)))
         .collect();
     let mut chosen: BTreeSet<String> = images.iter().map(|uid| uid.trim().to_owned()).collect();
+    let mut in_series: BTreeSet<String> = BTreeSet::new();
     for name in series.iter().map(|name| name.trim()) {
         let numbered = name.parse::<i32>().ok();
         let is_named =
@@ -56,14 +57,25 @@ pub fn masks_for(
         let waiting = rows.iter().filter(|row| row.facts.series == uid && row.kept_out.is_none() && !row.is_in());
         let inside = held.get(uid).into_iter().flatten();
         let entries = waiting.map(|row| &row.entry).chain(inside).filter(|entry| entry.frames > 0);
-        chosen.extend(entries.map(|entry| entry.sop_instance.clone()));
+        let named: Vec<String> = entries.map(|entry| entry.sop_instance.clone()).collect();
+        in_series.extend(named.iter().filter(|uid| !chosen.contains(*uid)).cloned());
+        chosen.extend(named);
     }
     if chosen.is_empty() {
         return Err(Failure::new(FailureCode::WrongUse, "No image that can be masked was named.").hint(
             "Name images by SOP Instance UID, or series by UID or number; `overread study show STUDY` lists them.",
         ));
     }
-    let mask = |sop_instance_uid| ImageMask { sop_instance_uid, rectangles: rectangles.to_vec() };
+    // Who masks a series does not look at each of its images: what was covered on one of them stays covered.
+    let before = |uid: &String| {
+        let row = rows.iter().find(|row| row.entry.sop_instance == *uid).filter(|_| in_series.contains(uid));
+        row.map_or(&[][..], LeftOutRow::mask)
+    };
+    let mask = |sop_instance_uid: String| {
+        let mut all = before(&sop_instance_uid).to_vec();
+        all.extend(rectangles.iter().filter(|rectangle| !before(&sop_instance_uid).contains(rectangle)));
+        ImageMask { sop_instance_uid, rectangles: all }
+    };
     Ok(chosen.into_iter().map(mask).collect())
 }
 

@@ -154,6 +154,14 @@ pub fn load(store: &Store, id: &StudyId) -> Result<Option<LocalStudy>, Failure> 
     row.map(|value| read_row(&value)).transpose()
 }
 
+/// A study as it is by now: what was read before may have been written anew meanwhile.
+pub fn as_it_is(store: &Store, before: &LocalStudy) -> Result<LocalStudy, Failure> {
+    load(store, &before.id)?.ok_or_else(|| {
+        Failure::new(FailureCode::NotFound, "The study was removed meanwhile.")
+            .hint("`overread study list` shows what is here.")
+    })
+}
+
 /// The study a person named by its id or the beginning of it.
 pub fn find(store: &Store, typed: &str) -> Result<LocalStudy, Failure> {
     let prefix = IdPrefix::parse(typed.trim()).filter(|prefix| prefix.letter == StudyId::LETTER).ok_or_else(|| {

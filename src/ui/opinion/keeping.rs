@@ -25,6 +25,8 @@ pub(super) struct Keeping {
     reading: Option<Ticket>,
     /// The draft that this form knows to be kept.
     seen: Option<u64>,
+    /// What was kept before could not be read.
+    is_unread: bool,
     under_way: Option<UnderWay>,
     /// When the first change was made that is neither kept nor under way.
     changed_ms: Option<u64>,
@@ -109,6 +111,11 @@ impl Keeping {
             self.told = Told::Failed(why.clone());
             return Err(why);
         }
+        // What this form never saw it does not drop, and does not replace.
+        if self.is_unread || opinion.is_empty() && self.newest().is_none() {
+            self.changed_ms = None;
+            return Ok(());
+        }
         self.changed_ms = None;
         let case = self.case.clone();
         // A draft that is still on the way is the one seen last once this one arrives.
@@ -122,6 +129,16 @@ impl Keeping {
             UnderWay { ticket, revision: Some(revision) }
         });
         Ok(())
+    }
+
+    /// Drops what is kept, also where it could not be read: the person said so.
+    pub(super) fn start_over(&mut self, context: &mut Context<'_>) {
+        self.changed_ms = None;
+        let revision = self.newest();
+        if revision.is_some() || std::mem::take(&mut self.is_unread) {
+            let ticket = context.ask(Request::OpinionDraftDrop { case: self.case.clone(), revision });
+            self.under_way = Some(UnderWay { ticket, revision: None });
+        }
     }
 
     /// The draft that is kept once all on the way has arrived: what is signed.
@@ -140,7 +157,11 @@ impl Keeping {
                     Heard::Read(draft.clone().map(Box::new))
                 }
                 Ok(_) => Heard::Read(None),
-                Err(failure) => Heard::Failed(failure.clone()),
+                Err(failure) => {
+                    self.is_unread = true;
+                    self.told = Told::Failed(format!("what was kept before cannot be read. {}", failure.what));
+                    Heard::Failed(failure.clone())
+                }
             };
         }
         let Some(under_way) = self.under_way.take_if(|under_way| under_way.ticket == ticket) else {

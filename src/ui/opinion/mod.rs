@@ -190,9 +190,7 @@ impl OpinionForm {
         self.restore(OpinionDraft::default());
         self.part = Part::Agreement;
         (self.incomplete_ok, self.text_checked) = (false, false);
-        self.keeping.changed(context);
-        // Nothing is never too long.
-        let _ = self.keeping.keep(OpinionDraft::default(), context);
+        self.keeping.start_over(context);
         context.say("The draft is dropped.");
     }
 

@@ -277,3 +277,24 @@ fn a_form_opened_again_shows_what_the_one_before_kept() {
     app.go(Go::Over(Box::new(form())));
     assert!(app.shows("draft of 10:00 restored") && app.shows("Cyst"), "{}", app.screen());
 }
+
+#[test]
+fn a_form_that_is_emptied_again_drops_no_draft_that_it_never_saw() {
+    let mut app = opened(None);
+    app.key(KeyCode::Tab).keys("C").key(KeyCode::Backspace);
+    app.pass(2 * KEEP_AFTER_MS);
+    assert!(app.waiting.is_empty(), "another window may have kept one meanwhile");
+}
+
+#[test]
+fn what_was_kept_and_cannot_be_read_is_neither_replaced_nor_dropped_until_she_starts_over() {
+    let mut app = Harness::of(form());
+    let (ticket, _) = app.take_one();
+    app.fail(ticket, Failure::new(FailureCode::Damaged, "The draft kept for this case cannot be read."));
+    app.key(KeyCode::Tab).keys("Cyst").pass(2 * KEEP_AFTER_MS);
+    assert!(app.waiting.is_empty(), "it is not replaced");
+    assert!(app.shows("draft NOT saved"), "{}", app.screen());
+    app.control('t').keys("y");
+    let (_, request) = app.take_one();
+    assert!(matches!(request, Request::OpinionDraftDrop { revision: None, .. }));
+}

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::encoding::text::shown;
-use crate::node::api::{CaseStudyView, CaseView, InstanceView, Reply, Request, StudyDetail};
+use crate::node::api::{CaseStudyView, CaseView, InstanceView, Reply, Request, SeriesView, StudyDetail};
 use crate::ui::look::Look;
 use crate::ui::message::{Thumbnailed, Ticket};
 use crate::ui::patient;
@@ -86,16 +86,20 @@ impl Preview {
             sop_instance_uid: image.sop_instance_uid.as_str().into(),
             frame,
         };
-        let images = || detail.series_list.iter().flat_map(|series| &series.images).filter(|image| image.here);
+        let images = || {
+            detail.series_list.iter().flat_map(|series| &series.images).filter(|image| image.here && image.frames > 0)
+        };
         let (key_images, others): (Vec<_>, Vec<_>) = case.marks.iter().rev().partition(|mark| mark.kind == KEY_IMAGE);
         let marked = key_images.into_iter().chain(others).find_map(|mark| {
             let image = images().find(|image| image.sop_instance_uid == mark.image)?;
             (1..=image.frames).contains(&mark.frame).then(|| key(image, mark.frame))
         });
         marked.or_else(|| {
-            let longest = detail.series_list.iter().rev().max_by_key(|series| series.images.len())?;
+            let with_pixels = |series: &&SeriesView| series.images.iter().any(|image| image.frames > 0);
+            let longest =
+                detail.series_list.iter().rev().filter(with_pixels).max_by_key(|series| series.images.len())?;
             let middle = longest.images.len() / 2;
-            let here = longest.images.iter().enumerate().filter(|(_, image)| image.here);
+            let here = longest.images.iter().enumerate().filter(|(_, image)| image.here && image.frames > 0);
             let (_, nearest) = here.min_by_key(|(at, _)| at.abs_diff(middle))?;
             Some(key(nearest, nearest.frames / 2 + 1))
         })
@@ -189,7 +193,7 @@ fn at_a_glance(case: &CaseView, look: Look) -> Vec<Line<'static>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::api::{MarkView, SeriesView, StudyView};
+    use crate::node::api::{MarkView, StudyView};
     use crate::study::geometry::{PixelsOnly, Scale};
     use crate::study::pixels::Picture;
     use crate::ui::app::harness::{Harness, SIZES, case, summary};
