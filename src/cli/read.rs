@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::node::api::{Failure, FailureCode};
+use crate::node::api::{Failure, FailureCode, Rectangle};
 
 /// Longest text file taken as context, report or opinion, in bytes.
 const TEXT_BYTES_MAX: u64 = 256 * 1024;
@@ -82,6 +82,16 @@ pub(super) fn image_name(text: &str) -> Result<ImageName, String> {
     Ok(ImageName { sop_instance_uid: uid.into(), frame })
 }
 
+/// Reads `COLUMN,ROW,COLUMNS,ROWS`, in pixels.
+pub(super) fn rectangle(text: &str) -> Result<Rectangle, String> {
+    let numbers: Option<Vec<u32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some([_, _, 0, _] | [_, _, _, 0]) => Err("a rectangle is at least one pixel wide and high".into()),
+        Some(&[column, row, columns, rows]) => Ok(Rectangle { column, row, columns, rows }),
+        _ => Err("a rectangle is COLUMN,ROW,COLUMNS,ROWS in whole pixels: 0,0,640,40".into()),
+    }
+}
+
 /// Points of a mark: column and row in pixels, (0,0) the centre of the first pixel.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Points(pub(super) Vec<(f64, f64)>);
@@ -120,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rectangle_is_where_it_begins_and_how_large_it_is() {
+        assert_eq!(rectangle("3, 4,640,40"), Ok(Rectangle { column: 3, row: 4, columns: 640, rows: 40 }));
+        for bad in
+            ["", "1,2,3", "1,2,3,4,5", "1,2,0,4", "1,2,3,0", "-1,2,3,4", "1.5,2,3,4", "a,b,c,d", "4294967296,0,1,1"]
+        {
+            assert!(rectangle(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn points_are_columns_and_rows() {
         assert_eq!(points("103.5,88  -0.5,92"), Ok(Points(vec![(103.5, 88.0), (-0.5, 92.0)])));
         for bad in ["", " ", "1", "1,", ",1", "1,2,3", "1;2", "nan,1", "1,inf", "a,b", "1, 2"] {
@@ -137,7 +157,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_readers_panic(text in "\\PC{0,40}") {
-            let _ = (points(&text), image_name(&text));
+            let _ = (points(&text), image_name(&text), rectangle(&text));
         }
     }
 

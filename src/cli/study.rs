@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::node::api::{Failure, PixelValues, Reply, Request};
+use crate::node::api::{Failure, PixelValues, Rectangle, Reply, Request};
 
 use super::picture;
 use super::read::{self, ImageName};
@@ -51,7 +51,9 @@ Example:
 Example:
   overread study review s-k3vq -o ./review
 
-Then include the series that show nobody's name: overread study include s-k3vq SERIES --burned-in-checked")]
+review.txt in the folder says which image stands where, and where its masks lie. Then include the series that show
+nobody's name, or cover the name: overread study include s-k3vq SERIES --burned-in-checked
+  overread study mask s-k3vq --series 3 --rect 0,0,1024,60 --burned-in-checked")]
     Review {
         study: String,
         /// The folder for the sheets; they may show the patient's name
@@ -68,6 +70,34 @@ Example:
         #[arg(required = true)]
         series: Vec<String>,
         /// You have looked at these images: they show no name
+        #[arg(long, required = true)]
+        burned_in_checked: bool,
+    },
+    /// Burn black rectangles into every frame of images, and include them
+    #[command(after_help = "\
+Examples:
+  overread study mask s-k3vq --image 1.2.840.99.7.1 --rect 0,0,640,40 --burned-in-checked
+  overread study mask s-k3vq --series 3 --rect 0,0,1024,60 --rect 880,700,144,68 --burned-in-checked
+
+A rectangle is COLUMN,ROW,COLUMNS,ROWS in pixels: how far from the left and from the top its first pixel lies, counted
+from 0, and how wide and high it is. What lies under it is overwritten in every frame; compressed images are decoded for
+that and become larger. Any image may be masked that no case has given away yet, whether it was left out or not; of a
+series all that nobody kept out, so all must have the size that the rectangles are for.
+
+The unmasked original stays on this machine, sealed, until the study is removed; no export, bundle or case carries it.
+Masking again starts from it, with the new rectangles alone. Look at what is left: overread study review")]
+    Mask {
+        study: String,
+        /// SOP Instance UIDs, as `study review` writes them into review.txt
+        #[arg(long, value_name = "SOP_UID", num_args = 1.., required_unless_present = "series")]
+        image: Vec<String>,
+        /// Series Instance UIDs or numbers, as `study show` lists them
+        #[arg(long, value_name = "SERIES", num_args = 1..)]
+        series: Vec<String>,
+        /// What to cover, in pixels; several times for several rectangles
+        #[arg(long, value_name = "C,R,W,H", required = true, value_parser = read::rectangle)]
+        rect: Vec<Rectangle>,
+        /// You have looked at these images: outside the rectangles they show no name
         #[arg(long, required = true)]
         burned_in_checked: bool,
     },
@@ -125,6 +155,9 @@ impl Study {
                 Request::StudyReview { study, directory: read::absolute(&output)? }
             }
             StudyCommand::Include { study, series, burned_in_checked: _ } => Request::StudyInclude { study, series },
+            StudyCommand::Mask { study, image, series, rect, burned_in_checked: _ } => {
+                Request::StudyMask { study, images: image, series, rectangles: rect }
+            }
             StudyCommand::Export { study, directory } => {
                 Request::StudyExport { study, directory: read::absolute(&directory)? }
             }

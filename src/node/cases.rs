@@ -133,7 +133,10 @@ impl Node {
                 FailureCode::Unsafe,
                 "Nothing of this study may be shared yet: every image was left out.",
             )
-            .hint("Look at them with `overread study review`, then admit them with `overread study include`."));
+            .hint(
+                "Look at them with `overread study review`, then admit them with `overread study include`, or cover \
+                 what they show with `overread study mask`.",
+            ));
         }
         let mut head = local.head.clone();
         head.series.retain(|series| series.instances > 0);

@@ -15,8 +15,8 @@
 //!   professional interpretation"; a mask over text is none, and the unmasked instance was never given away: images
 //!   that a case names are refused before they come here.
 //! - **Image Type** value 1 becomes DERIVED, and Derivation Description (0008,2111) says why, as C.12.4.1.1 has it for
-//!   a derived image under its source's UID; not in images with functional groups, whose frames say themselves that
-//!   they were reconstructed from the original data (C.8.16.1.1), which stays true. No code of CID 7203 is a mask, so
+//!   a derived image under its source's UID; not in enhanced images, whose frames say themselves that they
+//!   were reconstructed from the original data (C.8.16.1.1), which stays true. No code of CID 7203 is a mask, so
 //!   (0008,9215) is left alone: 113101 says how it was de-identified, not how it was derived.
 //!
 //! Start with [`mask`].
@@ -450,8 +450,12 @@ fn whole_at(values: &Values, index: usize) -> Option<i64> {
     }
 }
 
+/// What only enhanced images have: functional groups, and the macro that says what ORIGINAL means there (C.8.16.2).
+const ENHANCED: [Tag; 3] =
+    [tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, tags::VOLUMETRIC_PROPERTIES];
+
 fn say_derived(header: &mut InMemDicomObject) {
-    if header.get(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).is_none() {
+    if ENHANCED.iter().all(|tag| header.get(*tag).is_none()) {
         let mut kinds = words(header, tags::IMAGE_TYPE);
         if let Some(first) = kinds.first_mut() {
             *first = "DERIVED".into();

@@ -148,7 +148,7 @@ pub enum Wish {
     },
     /// Begins to follow what the node does.
     Follow,
-    /// Drops files and pictures that are kept: the screen was locked.
+    /// Drops files and pictures that are kept: the screen was locked, or other files are stored in their places.
     Forget,
     /// What the set-up check says of the terminal; answered like a request.
     LookAtTerminal {

@@ -13,6 +13,8 @@ use crate::support::search::{Search, Secret};
 use crate::support::study::Study;
 use crate::support::{Person, pair};
 
+mod judged;
+
 /// Rows and columns of the images.
 const SIDE: u16 = 64;
 

@@ -81,7 +81,8 @@ pub(super) fn study(detail: &StudyDetail, width: usize) -> String {
     text += &field("description", &study.description, width);
     text += &field("origin", &study.origin, width);
     let left = if study.left_out > 0 { format!(", {} left out", study.left_out) } else { String::new() };
-    text += &field("images", &format!("{}{left}", study.instances), width);
+    let masked = if detail.masked.is_empty() { String::new() } else { format!(", {} masked", detail.masked.len()) };
+    text += &field("images", &format!("{}{left}{masked}", study.instances), width);
     text += &field("stored", &bytes(study.bytes_stored), width);
     text += &field("cases", &study.cases.iter().map(|case| short(case)).collect::<Vec<_>>().join(" "), width);
     let mut table = Table::new(&["no", "modality", "images", "here", "left out", "series UID", "description"]);
@@ -120,7 +121,8 @@ pub(super) fn reviewed(pages: &[String], images: usize) -> String {
     for page in pages {
         text += &format!("  {}\n", shown(page));
     }
-    text + "Next: `overread study include STUDY SERIES --burned-in-checked` for what shows nobody's name.\n"
+    text + "Next: `overread study include STUDY SERIES --burned-in-checked` for what shows nobody's name, `overread study \
+            mask` for what a black rectangle makes so; review.txt says which image is which.\n"
 }
 
 /// Images that were masked, one a line.
@@ -134,13 +136,14 @@ pub(super) fn masked(images: &[String], width: usize) -> String {
 /// Images that may show a name, one a line.
 pub(super) fn left_out_images(images: &[LeftOutImage], width: usize) -> String {
     let number = |number: Option<i32>| number.map_or_else(|| "-".into(), |number| number.to_string());
-    let mut table = Table::new(&["series", "image", "frames", "state", "why", "SOP Instance UID"]);
+    let mut table = Table::new(&["series", "image", "frames", "state", "masks", "why", "SOP Instance UID"]);
     for image in images {
         table.row([
             &number(image.series_number),
             &number(image.number),
             &image.frames.to_string(),
             &image.state,
+            &image.mask.len().to_string(),
             &image.why,
             &image.sop_instance_uid,
         ]);

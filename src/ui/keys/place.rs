@@ -43,6 +43,8 @@ pub enum Place {
     Studies,
     /// Looking at what was left out of a study.
     StudyReview,
+    /// Covering burned-in text in one of its images.
+    StudyMask,
     Settings,
     Doctor,
     Log,
@@ -74,6 +76,7 @@ impl Place {
             Self::Picking => "Choose one",
             Self::Studies => "Studies",
             Self::StudyReview => "Left-out images",
+            Self::StudyMask => "Cover burned-in text",
             Self::Settings => "Settings",
             Self::Doctor => "Set-up check",
             Self::Log => "Log",

@@ -34,6 +34,7 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::Picking => &[PICKING, BACK, LIST, EVERYWHERE],
         Place::Studies => &[STUDIES, BACK, LIST, EVERYWHERE],
         Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
+        Place::StudyMask => &[STUDY_MASK, EVERYWHERE],
         Place::Opinion => &[OPINION, BACK, EVERYWHERE],
         Place::Case => &[CASE, VIEWER, TOOLS, BACK, EVERYWHERE],
         Place::Marking => &[MARKING, CURSOR, EVERYWHERE],
@@ -336,7 +337,7 @@ const PICKING: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Open, "
 
 const STUDIES: &[Binding] = &[
     hint(Chord::key('n'), Action::AskAbout, "ask a colleague about it"),
-    hint(Chord::key('v'), Action::LookAtLeftOut, "look at what was left out"),
+    hint(Chord::key('v'), Action::LookAtLeftOut, "look at what was left out, cover names"),
     hint(Chord::key('i'), Action::Import, "import"),
     hint(Chord::plain(KeyCode::Delete), Action::DeleteStudy, "delete"),
     hint(Chord::key('/'), Action::Filter, "filter"),
@@ -346,11 +347,34 @@ const STUDIES: &[Binding] = &[
 const STUDY_REVIEW: &[Binding] = &[
     hint(Chord::key('a'), Action::Admit, "admit: no name in it"),
     hint(Chord::key('x'), Action::KeepOut, "keep out"),
+    hint(Chord::key('m'), Action::CoverName, "cover a name"),
+    bind(Chord::key('s'), Action::MaskSeries, "cover its series in the same places"),
+    bind(Chord::key('o'), Action::AllImages, "list images never left out, or not"),
     bind(Chord::key('u'), Action::Undecide, "take the decision back"),
     hint(Chord::key(' '), Action::NextFrame, "next frame"),
     bind(Chord::plain(KeyCode::Right), Action::NextFrame, "next frame"),
     bind(Chord::plain(KeyCode::Left), Action::PreviousFrame, "frame before"),
     hint(Chord::plain(KeyCode::Enter), Action::WriteDecisions, "write the decisions"),
+];
+
+const STUDY_MASK: &[Binding] = &[
+    hint(Chord::key(' '), Action::DropPoint, "set a corner"),
+    bind(Chord::plain(KeyCode::Enter), Action::DropPoint, "set a corner"),
+    hint(Chord::key('u'), Action::Undo, "undo the last"),
+    hint(Chord::plain(KeyCode::Delete), Action::DeleteMark, "delete"),
+    hint(Chord::key('s'), Action::MaskSeries, "same in its series"),
+    hint(Chord::key('a'), Action::Admit, "admit masked"),
+    hint(Chord::plain(KeyCode::Esc), Action::LeaveTool, "done"),
+    bind(Chord::plain(KeyCode::PageDown), Action::NextFrame, "next frame"),
+    bind(Chord::plain(KeyCode::PageUp), Action::PreviousFrame, "frame before"),
+    bind(Chord::plain(KeyCode::Left), Action::CursorLeft, "left by a pixel"),
+    bind(Chord::plain(KeyCode::Right), Action::CursorRight, "right by a pixel"),
+    bind(Chord::plain(KeyCode::Up), Action::CursorUp, "up by a pixel"),
+    bind(Chord::plain(KeyCode::Down), Action::CursorDown, "down by a pixel"),
+    bind(Chord::shift(KeyCode::Left), Action::CursorLeftFar, "left by ten"),
+    bind(Chord::shift(KeyCode::Right), Action::CursorRightFar, "right by ten"),
+    bind(Chord::shift(KeyCode::Up), Action::CursorUpFar, "up by ten"),
+    bind(Chord::shift(KeyCode::Down), Action::CursorDownFar, "down by ten"),
 ];
 
 const CASE_NEW: &[Binding] = &[
@@ -374,7 +398,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 28] = [
+    const PLACES: [Place; 29] = [
         Place::Welcome,
         Place::Unlock,
         Place::Worklist,
@@ -400,6 +424,7 @@ mod tests {
         Place::Picking,
         Place::Studies,
         Place::StudyReview,
+        Place::StudyMask,
         Place::Settings,
         Place::Doctor,
         Place::Log,

@@ -1,9 +1,14 @@
-//! Looking at what was left out of a study, image by image: each is admitted or kept out with one key.
+//! Looking at what was left out of a study, image by image: each is admitted or kept out with one key, or covered where
+//! it shows a name and admitted with that.
 //!
 //! Only what was on the screen may be admitted: of each frame that the contact sheets would show, the picture must
 //! have stood on the terminal ([`Screen::picture_drawn`]), and no smaller than a name can be read in it: a picture
 //! made of half cells shows where an organ lies, not who it belongs to. Decisions wait here until they are written together; the
 //! node then records who looked, when, and at which bytes. Whoever leaves without writing has decided nothing.
+//!
+//! Rectangles ([`masks`]) are black in the picture as soon as they are drawn, so that what is admitted is what was seen;
+//! frames that were seen without them must be seen again. Images that were never left out can be called up as well,
+//! since any may be masked that no case has given away.
 //!
 //! This screen asks for pictures and says where they belong ([`Screen::pictures`]); drawing them is the business of
 //! whoever owns the terminal: over the whole range of their values, as on the sheets, since a file's own window may
@@ -15,11 +20,11 @@ use std::sync::Arc;
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::encoding::text::shown;
-use crate::node::api::{Event, LeftOutImage, Progress, Reply, Request};
+use self::masks::{Masks, covered};
+use crate::node::api::{Event, ImageMask, LeftOutImage, Progress, Rectangle, Reply, Request};
 use crate::study::pixels::Window;
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
@@ -31,7 +36,11 @@ use crate::ui::widget::list::Chosen;
 use crate::ui::widget::popup::Question;
 use crate::view::pose::Pose;
 use crate::view::raster::Scene;
-use crate::view::scene::{Asked, Pictures as Rasters};
+use crate::view::scene::{Asked, Pictures as Rasters, shuttered};
+
+mod drawing;
+mod masks;
+mod words;
 
 /// Width of the list beside the picture, in cells.
 const LIST_WIDTH: u16 = 34;
@@ -63,7 +72,10 @@ pub struct LeftOutReview {
     /// Frames that stood there too small to read a name in.
     coarse: BTreeSet<PictureKey>,
     pictures: Pictures,
-    rasters: Rasters<PictureKey>,
+    rasters: Rasters<(PictureKey, Vec<Rectangle>)>,
+    masks: Masks,
+    /// Images are listed that were never left out.
+    all: bool,
     failed: BTreeMap<PictureKey, String>,
     asked: BTreeSet<PictureKey>,
     listing: Option<Ticket>,
@@ -83,6 +95,8 @@ impl LeftOutReview {
             coarse: BTreeSet::new(),
             pictures: Pictures::default(),
             rasters: Rasters::default(),
+            masks: Masks::default(),
+            all: false,
             failed: BTreeMap::new(),
             asked: BTreeSet::new(),
             listing: None,
@@ -130,6 +144,8 @@ impl LeftOutReview {
     }
 
     fn go_to(&mut self, at: usize, context: &mut Context<'_>) {
+        self.masks.cursor = self.masks.cursor.filter(|_| at == self.chosen.at);
+        self.masks.drag = None;
         self.chosen.at = at;
         self.chosen.keep_within(self.images.as_ref().map_or(0, Vec::len));
         self.frame_at = 0;
@@ -138,9 +154,23 @@ impl LeftOutReview {
 
     fn decide(&mut self, decision: Decision, context: &mut Context<'_>) {
         let Some(image) = self.image() else { return };
-        if image.state == "admitted" {
-            context.say("It was admitted before and may stand in a case: what is out cannot be kept out.");
-            return;
+        if ["admitted", "in"].contains(&image.state.as_str()) {
+            let (is_changed, is_bare) = (self.masks.is_changed(image), self.masks.of(image).is_empty());
+            match decision {
+                Decision::Admit if is_changed && !is_bare => {}
+                Decision::Admit if is_changed => {
+                    context.say("A mask is made anew with other rectangles, and not taken off: draw one at least.");
+                    return;
+                }
+                Decision::Admit => {
+                    context.say("It is in the study already: m covers what shows a name.");
+                    return;
+                }
+                Decision::KeepOut => {
+                    context.say("It is in the study and may stand in a case: what is out cannot be kept out.");
+                    return;
+                }
+            }
         }
         let uid = image.sop_instance_uid.clone();
         let unseen = self.unseen(image);
@@ -185,14 +215,27 @@ impl LeftOutReview {
         (self.chosen.at..images.len()).find(is_open).or_else(|| (0..self.chosen.at).find(is_open))
     }
 
-    fn decided(&self, decision: Decision) -> Vec<String> {
-        self.decisions.iter().filter(|(_, made)| **made == decision).map(|(uid, _)| uid.clone()).collect()
+    /// What the decisions come to: images admitted as they are, kept out, and masked.
+    fn decided(&self) -> (Vec<String>, Vec<String>, Vec<ImageMask>) {
+        let (mut admit, mut keep_out, mut masks) = (Vec::new(), Vec::new(), Vec::new());
+        for image in self.images.iter().flatten() {
+            let uid = image.sop_instance_uid.clone();
+            match (self.decisions.get(&uid), self.masks.of(image)) {
+                (Some(Decision::Admit), []) => admit.push(uid),
+                (Some(Decision::Admit), rectangles) => {
+                    masks.push(ImageMask { sop_instance_uid: uid, rectangles: rectangles.to_vec() });
+                }
+                (Some(Decision::KeepOut), _) => keep_out.push(uid),
+                (None, _) => {}
+            }
+        }
+        (admit, keep_out, masks)
     }
 
     fn confirm(&self, context: &mut Context<'_>) {
-        let (admit, keep_out) = (self.decided(Decision::Admit), self.decided(Decision::KeepOut));
-        if admit.is_empty() && keep_out.is_empty() {
-            context.say("Nothing is decided yet: a admits, x keeps out.");
+        let (admit, keep_out, masks) = self.decided();
+        if self.decisions.is_empty() {
+            context.say("Nothing is decided yet: a admits, x keeps out, m covers.");
             return;
         }
         let waiting = self
@@ -204,6 +247,11 @@ impl LeftOutReview {
             format!("{} admitted: they may be shared from now on.", count(admit.len(), "image")),
             format!("{} kept out.", count(keep_out.len(), "image")),
         ];
+        if !masks.is_empty() {
+            let masked =
+                format!("{} masked and admitted: what is under the rectangles is shared", count(masks.len(), "image"));
+            lines.insert(1, format!("{masked} with nobody. The originals stay here, sealed."));
+        }
         let waiting = waiting.count();
         if waiting > 0 {
             lines.push(format!("{} still undecided, and left out as before.", count(waiting, "image")));
@@ -231,7 +279,7 @@ impl LeftOutReview {
 
 impl Screen for LeftOutReview {
     fn place(&self) -> Place {
-        Place::StudyReview
+        if self.masks.cursor.is_some() { Place::StudyMask } else { Place::StudyReview }
     }
 
     fn title(&self) -> String {
@@ -240,11 +288,14 @@ impl Screen for LeftOutReview {
 
     fn shown(&mut self, context: &mut Context<'_>) {
         if self.listing.is_none() {
-            self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string(), all: false }));
+            self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string(), all: self.all }));
         }
     }
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
+        if self.act_on_masks(action, context) {
+            return;
+        }
         let length = self.images.as_ref().map_or(0, Vec::len);
         let mut moved = self.chosen;
         if moved.act(action, length, usize::from(Self::rows(context.area).height)) {
@@ -253,9 +304,15 @@ impl Screen for LeftOutReview {
         }
         match action {
             Action::Back if self.writing.is_some() => {}
-            Action::Back if self.decisions.is_empty() => context.go(Go::Back),
             Action::Back => {
-                let lines = vec![format!("{} not written: nothing changes.", count(self.decisions.len(), "decision"))];
+                let drawn = self.masks.changed(self.images.iter().flatten());
+                let lines = match (self.decisions.len(), drawn) {
+                    (0, 0) => return context.go(Go::Back),
+                    (0, drawn) => {
+                        vec![format!("Rectangles over {} not written: nothing changes.", count(drawn, "image"))]
+                    }
+                    (decided, _) => vec![format!("{} not written: nothing changes.", count(decided, "decision"))],
+                };
                 context.confirm(Question { title: "Leave without writing?".into(), lines }, Action::LeaveConfirmed);
             }
             Action::LeaveConfirmed => context.go(Go::Back),
@@ -276,13 +333,14 @@ impl Screen for LeftOutReview {
                 }
             }
             Action::WriteDecisions if self.writing.is_none() => self.confirm(context),
+            Action::AllImages if self.writing.is_none() && self.listing.is_none() => {
+                self.all = !self.all;
+                self.shown(context);
+            }
             Action::DecisionsConfirmed => {
-                self.writing = Some(context.ask(Request::StudyDecide {
-                    study: self.study.to_string(),
-                    admit: self.decided(Decision::Admit),
-                    keep_out: self.decided(Decision::KeepOut),
-                    masks: Vec::new(),
-                }));
+                let (admit, keep_out, masks) = self.decided();
+                let study = self.study.to_string();
+                self.writing = Some(context.ask(Request::StudyDecide { study, admit, keep_out, masks }));
             }
             _ => {}
         }
@@ -299,7 +357,7 @@ impl Screen for LeftOutReview {
                     self.go_to(at, context);
                 }
             }
-            _ => {}
+            _ => self.draw_by_mouse(pointer, context),
         }
     }
 
@@ -308,9 +366,10 @@ impl Screen for LeftOutReview {
             self.listing = None;
             match outcome.as_deref() {
                 Ok(Reply::LeftOut { images }) => {
-                    let first = self.images.is_none();
+                    let before = self.image().map(|image| image.sop_instance_uid.clone());
                     self.images = Some(images.clone());
-                    let at = if first { self.next_open().unwrap_or(0) } else { self.chosen.at };
+                    let again = images.iter().position(|image| Some(&image.sop_instance_uid) == before.as_ref());
+                    let at = again.or_else(|| self.next_open()).unwrap_or(0);
                     self.go_to(at, context);
                 }
                 Ok(_) => {}
@@ -323,9 +382,19 @@ impl Screen for LeftOutReview {
             self.writing = None;
             self.progress = None;
             match outcome.as_deref() {
-                Ok(Reply::Decided { admitted, kept_out, .. }) => {
+                Ok(Reply::Decided { admitted, kept_out, masked }) => {
                     self.decisions.clear();
-                    context.say_good(&format!("{} admitted, {kept_out} kept out.", count(*admitted, "image")));
+                    self.masks.clear();
+                    if *masked > 0 {
+                        // What is stored of them is another picture now.
+                        context.wish(Wish::Forget);
+                        self.asked.clear();
+                        self.pictures = Pictures::default();
+                        self.rasters.clear();
+                        self.seen.clear();
+                    }
+                    let admitted = count(*admitted, "image");
+                    context.say_good(&format!("{admitted} admitted, {masked} masked, {kept_out} kept out."));
                     self.shown(context);
                 }
                 Ok(_) => {}
@@ -356,12 +425,18 @@ impl Screen for LeftOutReview {
         let mut scenes = Vec::new();
         for (key, place) in self.pictures(area) {
             let Some(picture) = self.pictures.get(&key) else { continue };
-            let (plane, pose) = (picture.image_plane(), Pose::default());
-            // Letters burned in hide in the darkest and brightest values: the whole range is shown.
+            let (plane, pose, viewport) = (picture.image_plane(), Pose::default(), dots.size(place));
+            let rectangles = self.image().map(|image| self.masks.of(image).to_vec()).unwrap_or_default();
             let asked =
-                Asked { key: key.clone(), plane: &plane, pose: &pose, viewport: dots.size(place), draft: false };
+                Asked { key: (key.clone(), rectangles.clone()), plane: &plane, pose: &pose, viewport, draft: false };
+            // Letters burned in hide in the darkest and brightest values: the whole range is shown.
+            let masked = |_: u32| {
+                let under = covered(&rectangles, plane.columns, plane.rows);
+                picture.frame.display(Window::Auto).map(|picture| shuttered(picture, &under, 0))
+            };
             // What cannot be drawn was not seen, and so cannot be admitted.
-            let Ok(scene) = self.rasters.scene(asked, |_| picture.frame.display(Window::Auto)) else { continue };
+            let Ok(mut scene) = self.rasters.scene(asked, masked) else { continue };
+            scene.overlay = self.outlines(&rectangles, &plane, viewport);
             if let Some(placed) = &scene.picture {
                 self.picture_drawn(&key, placed.target.width, placed.target.height);
                 scenes.push((place, scene));
@@ -377,7 +452,7 @@ impl Screen for LeftOutReview {
             return;
         };
         if images.is_empty() {
-            let words = " Nothing was left out of this study that somebody could look at.";
+            let words = " Nothing was left out of this study that somebody could look at. o lists its other images.";
             frame.render_widget(Paragraph::new(Line::styled(words, look.good())), area);
             return;
         }
@@ -422,68 +497,6 @@ impl LeftOutReview {
             self.seen.insert(key.clone());
         } else {
             self.coarse.insert(key.clone());
-        }
-    }
-
-    fn counted(&self, images: &[LeftOutImage], look: Look) -> Vec<Line<'static>> {
-        let open = images
-            .iter()
-            .filter(|image| image.state == "waits" && !self.decisions.contains_key(&image.sop_instance_uid));
-        let open = open.count();
-        let style = if open == 0 { look.good() } else { look.warn() };
-        vec![
-            Line::styled(format!(" {open} of {} to look at", images.len()), style),
-            Line::styled(" series image frames", look.dim()),
-        ]
-    }
-
-    fn row(&self, image: &LeftOutImage, look: Look) -> Line<'static> {
-        let number = |number: Option<i32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-        let (word, style) = match (self.decisions.get(&image.sop_instance_uid), image.state.as_str()) {
-            (Some(Decision::Admit), _) => ("will go in", look.good()),
-            (Some(Decision::KeepOut), _) => ("stays out", look.warn()),
-            (None, "admitted") => ("admitted", look.good()),
-            (None, "kept out") => ("kept out", look.warn()),
-            (None, _) => ("", look.plain()),
-        };
-        Line::from(vec![
-            Span::raw(format!(" {:>6} {:>5} {:>6}  ", number(image.series_number), number(image.number), image.frames)),
-            Span::styled(word, style),
-        ])
-    }
-
-    fn about(&self, image: &LeftOutImage, look: Look) -> Vec<Line<'static>> {
-        let what = format!("{} {}", shown(&image.modality), shown(&image.series_description)).trim().to_owned();
-        let frame = match image.frames_to_see.get(self.frame_at) {
-            Some(frame) if image.frames > 1 => format!(
-                ", frame {frame} of {} ({} of {} to see, {} unseen)",
-                image.frames,
-                self.frame_at + 1,
-                image.frames_to_see.len(),
-                self.unseen(image).len()
-            ),
-            _ => String::new(),
-        };
-        let mut lines = vec![
-            Line::styled(format!("{what}: {} x {} pixels{frame}", image.columns, image.rows), look.heading()),
-            Line::styled(format!("left out: {}", shown(&image.why)), look.warn()),
-        ];
-        if let Some(looked) = &image.looked {
-            let day: String = shown(&looked.at).chars().take(16).collect::<String>().replace('T', " ");
-            lines.push(Line::styled(format!("{} by {}, {day}", image.state, shown(&looked.who)), look.dim()));
-        }
-        lines
-    }
-
-    /// What stands in place of a picture.
-    fn instead(&self, look: Look) -> Line<'static> {
-        let Some(image) = self.image() else { return Line::raw("") };
-        match self.key_of(image, self.frame_at) {
-            None => Line::raw("This object has no pixels: nothing can be burned into it."),
-            Some(key) => match self.failed.get(&key) {
-                Some(why) => Line::styled(format!("It cannot be shown, so it stays out: {}", shown(why)), look.bad()),
-                None => Line::styled("opening the picture …", look.dim()),
-            },
         }
     }
 }

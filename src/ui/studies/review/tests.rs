@@ -8,7 +8,9 @@ use crate::ui::app::harness::Harness;
 use crate::ui::message::Message;
 use crate::ui::picture::Opened;
 
-fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
+mod covering;
+
+pub(super) fn image(uid: &str, number: i32, frames: u32) -> LeftOutImage {
     let frames_to_see = if frames == 0 { Vec::new() } else { (1..=frames).step_by(10).collect() };
     LeftOutImage {
         sop_instance_uid: uid.into(),
@@ -157,7 +159,7 @@ fn decisions_are_written_together_after_a_last_look_and_can_be_taken_back() {
     app.body_looks_like("studies/review-decided");
     app.key(KeyCode::Home);
     app.keys("x");
-    assert!(app.said().contains("admitted before"));
+    assert!(app.said().contains("cannot be kept out"));
     app.key(KeyCode::Down);
     app.keys("u");
     app.wished.clear();
@@ -170,7 +172,7 @@ fn decisions_are_written_together_after_a_last_look_and_can_be_taken_back() {
     app.keys("x");
     assert_eq!(app.top::<LeftOutReview>().decisions.len(), 2, "nothing is decided while it is written");
     app.reply(ticket, Reply::Decided { admitted: 1, kept_out: 1, masked: 0 });
-    assert_eq!(app.said(), "1 image admitted, 1 kept out.");
+    assert_eq!(app.said(), "1 image admitted, 0 masked, 1 kept out.");
     assert!(matches!(app.take_one().1, Request::StudyLeftOut { .. }));
 }
 
@@ -232,7 +234,8 @@ proptest::proptest! {
             }
             for (ticket, request) in app.take_waiting() {
                 match request {
-                    Request::StudyDecide { admit, .. } => {
+                    Request::StudyDecide { admit, masks, .. } => {
+                        assert!(masks.is_empty(), "{masks:?}");
                         // Of the images that wait only one has no pixels; no picture was ever drawn.
                         assert!(admit.iter().all(|uid| uid == "1.4"), "{admit:?}");
                         app.reply(ticket, Reply::Decided { admitted: admit.len(), kept_out: 0, masked: 0 });
