@@ -149,7 +149,13 @@ async fn a_question_and_its_answer_travel_by_file_between_people_who_are_never_c
 async fn bundles_may_be_unpacked_twice_and_in_any_order() {
     let apart = Apart::new().await;
     let (first, _) = apart.packed_for_reader("first.bundle").await;
-    let say = Request::Say { case: apart.case.clone(), text: "She is in pain".into(), view: None, text_checked: false };
+    let say = Request::Say {
+        case: apart.case.clone(),
+        text: "She is in pain".into(),
+        view: None,
+        reply_to: None,
+        text_checked: false,
+    };
     apart.asker.begin(say, 0).await.end().await.unwrap();
     let (second, _) = apart.packed_for_reader("second.bundle").await;
     let newer = unpack(&apart.reader, &second).await;
@@ -405,7 +411,8 @@ async fn people_added_by_two_who_did_not_know_of_each_other_read_everything_in_t
         let (who, role) = (who.to_owned(), "reader".to_owned());
         let add = Request::CaseMemberAdd { case: case.clone(), who, role, to_unverified: false };
         person.begin(add, 0).await.end().await.unwrap();
-        let say = Request::Say { case: case.clone(), text: text.into(), view: None, text_checked: false };
+        let say =
+            Request::Say { case: case.clone(), text: text.into(), view: None, reply_to: None, text_checked: false };
         person.begin(say, 0).await.end().await.unwrap();
     }
     let (from_admin, from_owner) =

@@ -1,6 +1,9 @@
 //! Two people consult over real sockets.
 
-use overread::node::api::{CaseNew, OpinionDraft, Request};
+use overread::node::api::{CaseNew, FailureCode, OpinionDraft, Request};
+
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::{Person, pair, write_ct};
 
@@ -44,6 +47,77 @@ async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_says_what_it_is_about_at_both_ends() {
+    let folder = TempDir::new().unwrap();
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let consultant = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &consultant).await;
+    let study = asker.import(write_ct(folder.path(), 31, 2)).await;
+    let case = asker.founds("Metastasis or cyst?", &[&study], &["Okafor"]).await;
+    consultant.accepts(&case).await;
+    let detail = asker.json(Request::StudyShow { study, identity: false }).await;
+    let image = detail["series_list"][0]["sop_instance_uids"][0].as_str().unwrap().to_owned();
+    let length = Request::MarkAdd {
+        case: case.clone(),
+        sop_instance_uid: image.clone(),
+        frame: 1,
+        kind: "length".into(),
+        points: vec![(10.0, 10.0), (40.0, 10.0)],
+        label: Some("the larger one".into()),
+        text_checked: true,
+    };
+    let mark = asker.json(length).await["mark"]["id"].as_str().unwrap().to_owned();
+    let say = |text: &str, reply_to: &str| Request::Say {
+        case: case.clone(),
+        text: text.into(),
+        view: None,
+        reply_to: Some(reply_to.into()),
+        text_checked: true,
+    };
+    let about = |shown: &Value, text: &str| {
+        let mut messages = shown["messages"].as_array().unwrap().iter();
+        messages.find(|message| message["text"] == text).map(|message| message["about"].clone()).unwrap()
+    };
+    consultant.until(Request::MarkList { case: case.clone() }, |list| list["marks"][0]["id"] == mark).await;
+    let said = consultant.json(say("Along the wrong axis?", &mark[..8])).await;
+    let first = said["ids"][0].as_str().unwrap().to_owned();
+    consultant.json(say("I mean the short one.", &first)).await;
+    let opinion = OpinionDraft { impression: "A cyst.".into(), agreement: "agree".into(), ..OpinionDraft::default() };
+    let sign = Request::OpinionSign {
+        case: case.clone(),
+        opinion,
+        displayed: None,
+        incomplete_ok: true,
+        text_checked: true,
+        draft: None,
+    };
+    let opinion = consultant.json(sign).await["opinion"]["id"].as_str().unwrap().to_owned();
+    asker.until(Request::OpinionList { case: case.clone() }, |list| list["opinions"][0]["id"] == opinion).await;
+    asker.json(say("Why?", &opinion)).await;
+    consultant.hears(&case, "Why?").await;
+    for person in [&asker, &consultant] {
+        let shown = person.shown(&case).await;
+        let of_mark = about(&shown, "Along the wrong axis?");
+        let words = of_mark["words"].as_str().unwrap();
+        assert!(words.starts_with("length ") && words.ends_with(" mm the larger one"), "{words}");
+        assert_eq!((&of_mark["id"], &of_mark["kind"]), (&mark.as_str().into(), &"mark".into()));
+        assert_eq!((&of_mark["image"], &of_mark["author"]), (&image.as_str().into(), &"Dr. Anna Weiss".into()));
+        let of_message = about(&shown, "I mean the short one.");
+        assert_eq!(of_message["words"], "words “Along the wrong axis?”");
+        assert_eq!(about(&shown, "Why?")["kind"], "opinion");
+    }
+    // What is deleted afterwards is said to be so, and can be answered no more.
+    asker.json(Request::MarkRemove { mark: mark.clone() }).await;
+    let gone = |shown: &Value| about(shown, "Along the wrong axis?")["state"] == "deleted";
+    let shown = consultant.until(Request::CaseShow { case: case.clone() }, gone).await;
+    assert_eq!(about(&shown, "Along the wrong axis?")["author"], "Dr. Anna Weiss");
+    for unknown in [mark.as_str(), "m-aaaaaaaa", "zzzz", "aa", ""] {
+        let failure = consultant.ask(say("What?", unknown)).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::NotFound, "{unknown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_invited_after_a_long_discussion_sees_the_case() {
     let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
     let late = Person::new("Dr. Cleo Marsh", "Elsewhere").await;
@@ -54,7 +128,7 @@ async fn somebody_invited_after_a_long_discussion_sees_the_case() {
     // Longer than the first messages of entries together: the one that invites stands in a later one.
     for number in 0..30 {
         let text = format!("{number}: {}", "thought ".repeat(2_000));
-        asker.json(Request::Say { case: case.clone(), text, view: None, text_checked: true }).await;
+        asker.json(Request::Say { case: case.clone(), text, view: None, reply_to: None, text_checked: true }).await;
     }
     let add =
         Request::CaseMemberAdd { case: case.clone(), who: "Marsh".into(), role: "reader".into(), to_unverified: false };

@@ -95,7 +95,15 @@ async fn the_simulated_colleague_looks_marks_writes_answers_and_goes_with_her_pa
     assert!(words.iter().any(|text| text.contains("bidirectional of 18.7 mm on image 45/45")), "{words:?}");
     assert!(view["opinions"][0]["impression"].as_str().unwrap().starts_with("Simulated"));
 
-    asker.json(Request::Say { case: case.clone(), text: "Are you sure?".into(), view: None, text_checked: true }).await;
+    asker
+        .json(Request::Say {
+            case: case.clone(),
+            text: "Are you sure?".into(),
+            view: None,
+            reply_to: None,
+            text_checked: true,
+        })
+        .await;
     let mark = Request::MarkAdd {
         case: case.clone(),
         sop_instance_uid: view["marks"][0]["image"].as_str().unwrap().into(),

@@ -141,7 +141,13 @@ async fn nothing_is_written_while_a_colleague_holds_later_entries_of_this_very_d
     tap.say(Message::Heads(Heads { case: case_id, matched, heads })).await;
     following.happens("a colleague holds entries of this device").await;
     for request in [
-        Request::Say { case: case.clone(), text: "upon half a history".into(), view: None, text_checked: false },
+        Request::Say {
+            case: case.clone(),
+            text: "upon half a history".into(),
+            view: None,
+            reply_to: None,
+            text_checked: false,
+        },
         Request::CaseMemberRemove { case: case.clone(), who: "Okafor".into() },
     ] {
         let refused = anna.ask(request).await.unwrap_err();

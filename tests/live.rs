@@ -369,6 +369,7 @@ async fn a_message_takes_the_view_with_it_and_refuses_what_nobody_could_restore(
         case: ward.case.clone(),
         text: "See here.".into(),
         view: Some(view.clone()),
+        reply_to: None,
         text_checked: true,
     };
     ward.anna.json(say(&view)).await;

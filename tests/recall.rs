@@ -89,7 +89,8 @@ async fn a_purged_case_is_gone_and_comes_back_as_an_invitation_only() {
     let case = asker.json(Request::CaseNew(new)).await["case"].as_str().unwrap().to_owned();
     let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
     reader.begin(fetch.clone(), 30).await.end().await.unwrap();
-    let say = Request::Say { case: case.clone(), text: "I have it".into(), view: None, text_checked: false };
+    let say =
+        Request::Say { case: case.clone(), text: "I have it".into(), view: None, reply_to: None, text_checked: false };
     reader.json(say).await;
     reader.json(Request::CasePurge { case: case.clone() }).await;
 
@@ -115,7 +116,8 @@ async fn a_purged_case_is_gone_and_comes_back_as_an_invitation_only() {
     };
     assert_eq!(listed["cases"][0]["standing"], "invited");
     reader.begin(fetch, 30).await.end().await.unwrap();
-    let say = Request::Say { case: case.clone(), text: "and again".into(), view: None, text_checked: false };
+    let say =
+        Request::Say { case: case.clone(), text: "and again".into(), view: None, reply_to: None, text_checked: false };
     reader.json(say).await;
     let here = shown_once(&asker, &case, |shown| shown["messages"].as_array().unwrap().len() == 2).await;
     assert_eq!(here["forks"], Value::Array(Vec::new()));

@@ -276,7 +276,8 @@ async fn a_stored_entry_with_one_flipped_bit_is_named_and_shuts_no_other_case() 
         let disk = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "disk").unwrap();
         assert_eq!(disk["ok"], false, "{disk}");
         // Nothing is shown of it or written upon it; it is listed as what it is, and the other case goes on.
-        let say = Request::Say { case: case.clone(), text: "three".into(), view: None, text_checked: true };
+        let say =
+            Request::Say { case: case.clone(), text: "three".into(), view: None, reply_to: None, text_checked: true };
         for request in [Request::CaseShow { case: case.clone() }, say] {
             assert_eq!(fails(&anna, request).await.code, FailureCode::Damaged);
         }

@@ -73,7 +73,7 @@ async fn rounds(pair: &Pair, case: &str) -> Outcome<Vec<f64>> {
         announced.recv().await.ok_or("the reader's node does not tell what happens")?;
         for round in 0..ROUNDS {
             let text = format!("Thought {round}: could you also look at the adrenals?");
-            let say = Request::Say { case: case.to_owned(), text, view: None, text_checked: false };
+            let say = Request::Say { case: case.to_owned(), text, view: None, reply_to: None, text_checked: false };
             let start = Instant::now();
             asker.ask(envelope(say), &mut |_| None).await?;
             let end = announced.recv().await.ok_or("the reader's node stopped telling")?;

@@ -428,7 +428,7 @@ pub(super) mod tests {
     }
 
     fn say(text_checked: bool) -> Request {
-        Request::Say { case: "c-abcd".into(), text: "hello".into(), view: None, text_checked }
+        Request::Say { case: "c-abcd".into(), text: "hello".into(), view: None, reply_to: None, text_checked }
     }
 
     fn nothing_if(good: bool, code: FailureCode) -> Result<Reply, Failure> {

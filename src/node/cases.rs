@@ -284,13 +284,15 @@ impl Node {
         typed: &str,
         text: String,
         view: Option<AttachedView>,
+        reply_to: Option<&str>,
         text_checked: bool,
         task: Task,
     ) -> Result<Step, Failure> {
         let case = self.open_case(typed).await?;
         self.check_case_text(case, &[("message", Some(&text))], text_checked)?;
         let view = view.map(|view| self.view_to_attach(case, view)).transpose()?.map(Box::new);
-        let content = Content::Message(Message { text, view, reply_to: None });
+        let reply_to = reply_to.map(|typed| self.find_answered(case, typed)).transpose()?;
+        let content = Content::Message(Message { text, view, reply_to });
         self.write_and_answer(case, &[content], None, task, written_ids).await
     }
 

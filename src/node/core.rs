@@ -312,7 +312,9 @@ impl Node {
             R::OpinionAddend { opinion, text, text_checked } => {
                 self.opinion_addend(&opinion, text, text_checked, task).await
             }
-            R::Say { case, text, view, text_checked } => self.say(&case, text, view, text_checked, task).await,
+            R::Say { case, text, view, reply_to, text_checked } => {
+                self.say(&case, text, view, reply_to.as_deref(), text_checked, task).await
+            }
             R::Attend { case } => self.attend(&case, task).await,
             R::OnScreen { case, images } => self.on_screen(&case, &images).await.map(Step::Done),
             R::Pencil { case, pencil } => self.pencil(&case, pencil).map(Step::Done),

@@ -17,6 +17,7 @@
 //! A node is in one of three phases: no vault yet, locked, open. Locked, it goes on as a courier for its own cases:
 //! it accepts, verifies, stores and forwards, opens and signs nothing (design 5).
 
+mod about;
 pub mod api;
 mod arrivals;
 mod attached;

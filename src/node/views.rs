@@ -126,6 +126,7 @@ impl Node {
                     time: said.stamp.claimed.to_string(),
                     late: said.stamp.flags.late,
                     view: said.content.view.as_deref().map(attached_view),
+                    about: said.content.reply_to.map(|entry| self.about_view(&state, entry)),
                 })
                 .collect(),
             criticals: shared
@@ -281,7 +282,7 @@ impl Node {
         Ok(Reply::Log { entries: entries.collect() })
     }
 
-    fn name_in(&self, state: &CaseState, identity: &IdentityKey) -> String {
+    pub fn name_in(&self, state: &CaseState, identity: &IdentityKey) -> String {
         let noted = state.shared.names.get(identity).map(|name| name.name.as_str());
         self.open_part().map_or_else(|| identity.short(), |open| open.name_of(identity, noted))
     }

@@ -241,7 +241,7 @@ impl Person {
 
     /// Says something in a case and waits for nobody.
     pub async fn say(&self, case: &str, text: &str) {
-        let say = Request::Say { case: case.into(), text: text.into(), view: None, text_checked: true };
+        let say = Request::Say { case: case.into(), text: text.into(), view: None, reply_to: None, text_checked: true };
         self.json_within(say, 0).await;
     }
 

@@ -436,6 +436,29 @@ fn of_a_marks_versions_the_latest_holds_and_a_deletion_kills_what_it_knew() {
 }
 
 #[test]
+fn an_answer_stands_whatever_becomes_of_the_mark_it_is_about() {
+    let mut cast = Cast::new(22);
+    let mut copy = cast.case();
+    let author = cast.reader.author(0);
+    let mut at_reader = copy.for_device(&author);
+    let id: MarkId = at_reader.write(&author, &mark(), &mut cast.rng).unwrap().into();
+    copy.take_from(&at_reader, &cast.owner.author(0));
+    let answer = |text: &str, reply_to| Content::Message(Message { text: text.into(), view: None, reply_to });
+    let owner = cast.owner.author(0);
+    copy.write(&owner, &answer("too long", Some(EntryId(id.0))), &mut cast.rng).unwrap();
+    // An entry that nobody has: the fold asks for nothing more than the words.
+    copy.write(&owner, &answer("what was it?", Some(EntryId([9; 32]))), &mut cast.rng).unwrap();
+    at_reader.take_from(&copy, &author);
+    at_reader.write(&author, &Content::MarkDeleted(MarkDeleted { mark: id }), &mut cast.rng).unwrap();
+    copy.take_from(&at_reader, &owner);
+    let shared = copy.room.state().shared;
+    assert!(shared.marks.is_empty());
+    let answers: Vec<_> = shared.messages.iter().map(|said| said.content.reply_to).collect();
+    assert_eq!(answers, [Some(EntryId(id.0)), Some(EntryId([9; 32]))]);
+    assert_eq!(copy.room.state().state_hash(), at_reader.room.state().state_hash());
+}
+
+#[test]
 fn withdrawal_beats_concurrent_use_and_a_later_add_brings_the_study_back() {
     let mut cast = Cast::new(21);
     let mut at_owner = cast.case();

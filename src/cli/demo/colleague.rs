@@ -125,7 +125,7 @@ fn request(act: Act, case: String) -> Request {
     match act {
         Act::Accept => Request::CaseAccept { case },
         Act::Fetch => Request::Fetch { case, series: Vec::new(), key_images: false },
-        Act::Say(text) => Request::Say { case, text, view: None, text_checked },
+        Act::Say(text) => Request::Say { case, text, view: None, reply_to: None, text_checked },
         Act::Mark { sop_instance_uid, kind, points, label } => Request::MarkAdd {
             case,
             sop_instance_uid,

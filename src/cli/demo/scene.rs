@@ -278,6 +278,7 @@ mod tests {
                 time,
                 late: false,
                 view: None,
+                about: None,
             });
         }
 

@@ -158,6 +158,9 @@ fn messages(messages: &[MessageView], width: usize) -> String {
     for message in messages {
         let late = if message.late { " (late)" } else { "" };
         text += &format!("{}  {}{late}\n", shown(&message.time), shown(&message.author));
+        if let Some(about) = &message.about {
+            text += &format!("  {}\n", shown(&about.sentence(None)));
+        }
         for line in wrap(&message.text, width.saturating_sub(4)) {
             text += &format!("  {line}\n");
         }

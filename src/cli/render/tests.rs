@@ -161,6 +161,7 @@ fn case(text: &str) -> CaseView {
             time: "2026-11-24T10:00:00Z".into(),
             late: true,
             view: None,
+            about: None,
         }],
         criticals: vec![CriticalView {
             id: "1".into(),

@@ -161,6 +161,43 @@ pub struct MessageView {
     /// What its writer had on screen.
     #[serde(default)]
     pub view: Option<AttachedView>,
+    /// What it answers.
+    #[serde(default)]
+    pub about: Option<AboutView>,
+}
+
+/// What a message answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AboutView {
+    /// `m-…`, `o-…`, or the id of the entry.
+    pub id: String,
+    /// `mark`, `opinion`, `message`, `critical finding`, or what else stands in the history.
+    pub kind: String,
+    /// `here`, `deleted` or `unknown`.
+    pub state: String,
+    pub author: Option<String>,
+    /// What it is, such as `length 12 mm`.
+    pub words: String,
+    /// Where a mark stands.
+    #[serde(default)]
+    pub image: Option<String>,
+    #[serde(default)]
+    pub frame: Option<u32>,
+}
+
+impl AboutView {
+    /// In words, with where it stands if that is known.
+    pub fn sentence(&self, place: Option<&str>) -> String {
+        let whose = self.author.as_ref().map_or_else(String::new, |author| format!("{author}'s "));
+        match self.state.as_str() {
+            "here" => {
+                let place = place.map_or_else(String::new, |place| format!(" ({place})"));
+                format!("about {whose}{}{place}", self.words)
+            }
+            "deleted" => format!("about {whose}mark, which was deleted"),
+            _ => "about something that is not here: it has not arrived, or never was".into(),
+        }
+    }
 }
 
 /// What the writer of a message had on screen.
@@ -238,4 +275,30 @@ pub struct LogEntry {
     pub what: String,
     pub outcome: String,
     pub flags: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_answered_is_said_in_words_also_when_it_is_not_there() {
+        let about = |state: &str, author: Option<&str>| AboutView {
+            id: "m-k3vq".into(),
+            kind: "mark".into(),
+            state: state.into(),
+            author: author.map(str::to_owned),
+            words: "length 12 mm".into(),
+            image: None,
+            frame: None,
+        };
+        let here = about("here", Some("Dr. Beck"));
+        assert_eq!(here.sentence(Some("series 3, image 44")), "about Dr. Beck's length 12 mm (series 3, image 44)");
+        assert_eq!(here.sentence(None), "about Dr. Beck's length 12 mm");
+        assert_eq!(about("deleted", Some("Dr. Beck")).sentence(None), "about Dr. Beck's mark, which was deleted");
+        assert_eq!(
+            about("unknown", None).sentence(Some("image 4")),
+            "about something that is not here: it has not arrived, or never was"
+        );
+    }
 }

@@ -287,6 +287,9 @@ pub enum Request {
         /// What the writer has on screen, for others to restore.
         #[serde(default)]
         view: Option<AttachedView>,
+        /// What it answers: the id of a mark, an opinion, or the entry of a message or critical finding.
+        #[serde(default)]
+        reply_to: Option<String>,
         text_checked: bool,
     },
     /// An app has the case open: the others see so, and [`Event::Live`](super::Event::Live) tells what they show, at

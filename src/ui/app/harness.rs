@@ -508,6 +508,7 @@ pub fn case(id: &str, spoken: &str) -> CaseView {
             time: "2027-01-15T08:00:00Z".into(),
             late: false,
             view: None,
+            about: None,
         }],
         criticals: Vec::new(),
         receipts: Vec::new(),

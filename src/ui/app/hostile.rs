@@ -478,7 +478,9 @@ fn case(uids: &[String], dice: &mut Dice) -> crate::node::api::CaseView {
             "basis": {"question": TEXT, "heads": MANY, "incomplete": true, "limitations": [TEXT], "series": [
                 {"series_instance_uid": TEXT, "expected": 0, "received": u32::MAX, "displayed": u32::MAX}]},
             "addenda": [{"text": TEXT, "time": TEXT}], "signed_before": [TEXT], "delivery": [delivery], "time": TEXT}],
-        "messages": [{"id": TEXT, "author": TEXT, "text": TEXT.repeat(20), "time": TEXT, "late": true,
+        "messages": [{"id": TEXT, "author": TEXT, "text": TEXT, "time": TEXT, "late": true, "about": {
+            "id": TEXT, "kind": TEXT, "state": "here", "author": TEXT, "words": TEXT, "image": uids[0], "frame": 1}}, {
+            "id": TEXT, "author": TEXT, "text": TEXT.repeat(20), "time": TEXT, "late": true,
             "view": {"rows": dice.roll() % 4, "columns": dice.roll() % 4, "active": dice.roll() % 12,
                 "viewports": [shown(&uids[0]), null, shown(&uids[1 % uids.len()]), shown(TEXT)]}}],
         "criticals": [{"id": TEXT, "author": TEXT, "finding": TEXT, "called": TEXT, "at": TEXT, "taken_by": TEXT,

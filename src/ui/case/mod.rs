@@ -30,7 +30,7 @@ use super::widget::field::Field;
 use super::widget::popup::Question;
 use crate::encoding::text::shown;
 use crate::node::api::{
-    AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, ShownImage, StudyDetail,
+    AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, MessageView, Reply, Request, ShownImage, StudyDetail,
 };
 use crate::study::measure::Measurement;
 use crate::view::mpr::Reformat;
@@ -95,6 +95,8 @@ pub struct CaseScreen {
     writing: bool,
     /// Whether what is on the screen goes with the message.
     with_view: bool,
+    /// The mark that the message answers.
+    about: Option<Answered>,
     showing: Option<Ticket>,
     logging: Option<Ticket>,
     sending: Option<Sending>,
@@ -120,6 +122,14 @@ pub struct CaseScreen {
     looking: HashMap<Ticket, String>,
 }
 
+/// A mark that is answered.
+#[derive(Debug, Clone)]
+struct Answered {
+    id: String,
+    /// Whose it is and what it measures.
+    words: String,
+}
+
 /// A message on its way.
 #[derive(Debug)]
 struct Sending {
@@ -127,6 +137,7 @@ struct Sending {
     ticket: Option<Ticket>,
     text: String,
     view: Option<AttachedView>,
+    reply_to: Option<String>,
 }
 
 impl CaseScreen {
@@ -142,6 +153,7 @@ impl CaseScreen {
             message: Field::new("", "message"),
             writing: false,
             with_view: false,
+            about: None,
             showing: None,
             logging: None,
             sending: None,
@@ -176,18 +188,25 @@ impl CaseScreen {
     }
 
     fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
-        let (text, view) = match &self.sending {
-            Some(sending) => (sending.text.clone(), sending.view.clone()),
+        let (text, view, reply_to) = match &self.sending {
+            Some(sending) => (sending.text.clone(), sending.view.clone(), sending.reply_to.clone()),
             None => {
                 let view = if self.with_view { self.viewer.attached(context) } else { None };
-                (self.message.text().trim().to_owned(), view)
+                let reply_to = self.about.as_ref().map(|about| about.id.clone());
+                (self.message.text().trim().to_owned(), view, reply_to)
             }
         };
         if text.is_empty() {
             return;
         }
-        let request = Request::Say { case: self.id.clone(), text: text.clone(), view: view.clone(), text_checked };
-        self.sending = Some(Sending { ticket: Some(context.write(request)), text, view });
+        let request = Request::Say {
+            case: self.id.clone(),
+            text: text.clone(),
+            view: view.clone(),
+            reply_to: reply_to.clone(),
+            text_checked,
+        };
+        self.sending = Some(Sending { ticket: Some(context.write(request)), text, view, reply_to });
     }
 
     /// Makes the pencil mark an entry, so that every member gets it.
@@ -244,13 +263,34 @@ impl CaseScreen {
         self.changing = Some(context.write(request));
     }
 
-    /// Shows what the writers of messages saw, the newest first, and after the oldest what was looked at before.
+    /// Writes an answer to the mark that was jumped to.
+    fn answer_mark(&mut self, context: &mut Context<'_>) {
+        let marks = self.view.iter().flat_map(|view| &view.marks);
+        let chosen = self.viewer.chosen_mark().map(|mark| mark.id.clone());
+        let Some(mark) = chosen.and_then(|id| marks.into_iter().find(|mark| mark.id == id)) else {
+            context.say("Choose a mark first: n goes from one to the next.");
+            return;
+        };
+        let about = Answered { id: mark.id.clone(), words: panel::whose_mark(mark) };
+        self.turn_to(Tab::Discussion, context);
+        (self.writing, self.with_view, self.about) = (true, false, Some(about));
+    }
+
+    /// Shows what the writers of messages saw or answered, the newest first, and after the oldest what was looked at
+    /// before.
     fn show_view(&mut self, context: &mut Context<'_>) {
         let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
-        let views: Vec<_> = messages.filter_map(|message| Some((message, message.view.as_ref()?))).collect();
+        let views: Vec<_> = messages.filter(|message| message.view.is_some() || is_about_mark(message)).collect();
         let next = self.seen_view.map_or(0, |seen| seen + 1);
-        match views.get(next) {
-            Some((message, view)) => {
+        match views.get(next).map(|message| (message, &message.view)) {
+            Some((message, None)) => {
+                let about = message.about.as_ref();
+                let is_here = about.is_some_and(|about| self.viewer.show_mark(&about.id, context));
+                let missing = if is_here { "" } else { " Its image is not here." };
+                context.say(&format!("What {} answers.{missing} V goes on.", shown(&message.author)));
+                self.seen_view = Some(next);
+            }
+            Some((message, Some(view))) => {
                 let missing = match self.viewer.restore(view, context) {
                     0 => String::new(),
                     missing => format!(" {missing} of its images are not here."),
@@ -262,7 +302,7 @@ impl CaseScreen {
                 self.viewer.go_back(context);
                 context.say("What you looked at before.");
             }
-            None => context.say("No message has a view with it: S says something with what you see."),
+            None => context.say("No message has a view with it or answers a mark: S says something with what you see."),
         }
     }
 
@@ -400,7 +440,9 @@ impl Screen for CaseScreen {
                 self.turn_to(Tab::Discussion, context);
                 self.writing = true;
                 self.with_view = action == Action::WriteWithView;
+                self.about = None;
             }
+            Action::AnswerMark => self.answer_mark(context),
             Action::ShowView => self.show_view(context),
             Action::SendChecked => self.send(true, context),
             // What is signed rests on what was drawn: the pencil mark becomes ink first.
@@ -675,6 +717,11 @@ impl Screen for CaseScreen {
             panel::draw(self, view, frame, area, look);
         }
     }
+}
+
+/// Whether there is something to jump to.
+fn is_about_mark(message: &MessageView) -> bool {
+    message.about.as_ref().is_some_and(|about| about.image.is_some())
 }
 
 /// Asks about words that may name the patient.

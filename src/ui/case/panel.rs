@@ -7,7 +7,7 @@ use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
 use super::{CaseScreen, TABS, Tab};
 use crate::encoding::text::{shown, shown_lines};
-use crate::node::api::{CaseView, OpinionView};
+use crate::node::api::{CaseView, MarkView, OpinionView};
 use crate::ui::look::Look;
 use crate::ui::patient;
 use crate::view::marks::value_text;
@@ -27,8 +27,8 @@ pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, 
     let lines = match screen.tab {
         Tab::Question => question(case, look),
         Tab::Opinions => opinions(case, look),
-        Tab::Discussion => discussion(case, look),
-        Tab::Marks => marks(case, look),
+        Tab::Discussion => discussion(screen, case, look),
+        Tab::Marks => marks(screen, case, look),
         Tab::Members => members(case, look),
         Tab::History => history(screen, case, look),
     };
@@ -45,9 +45,11 @@ pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, 
     if screen.tab == Tab::Discussion {
         let line = Rect { y: foot.y + 1.min(foot.height), height: foot.height.saturating_sub(1), ..foot };
         if screen.writing {
-            if screen.with_view {
+            let about = screen.about.as_ref().map(|about| format!("about {}", about.words));
+            let goes_with = about.or_else(|| screen.with_view.then(|| "with what you see".into()));
+            if let Some(words) = goes_with {
                 let above = Rect { height: 1.min(foot.height), ..foot };
-                frame.render_widget(Paragraph::new(Line::styled("with what you see", look.dim())), above);
+                frame.render_widget(Paragraph::new(Line::styled(words, look.dim())), above);
             }
             screen.message.draw_line(frame, line, true, look);
         } else {
@@ -158,7 +160,7 @@ fn opinion_lines(lines: &mut Vec<Line<'static>>, case: &CaseView, opinion: &Opin
     lines.push(Line::from(states));
 }
 
-fn discussion(case: &CaseView, look: Look) -> Vec<Line<'static>> {
+fn discussion(screen: &CaseScreen, case: &CaseView, look: Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for message in &case.messages {
         lines.push(Line::from(vec![
@@ -167,6 +169,15 @@ fn discussion(case: &CaseView, look: Look) -> Vec<Line<'static>> {
             Span::styled(if message.late { "  after closing" } else { "" }, look.warn()),
             Span::styled(if message.view.is_some() { "  V shows what was seen" } else { "" }, look.key()),
         ]));
+        if let Some(about) = &message.about {
+            let image = about.image.as_deref().zip(about.frame);
+            let place = image.and_then(|(image, frame)| screen.viewer.place_of(image, frame));
+            let key = if place.is_some() && message.view.is_none() { "  V shows it" } else { "" };
+            lines.push(Line::from(vec![
+                Span::styled(shown(&about.sentence(place.as_deref())).into_owned(), look.dim()),
+                Span::styled(key, look.key()),
+            ]));
+        }
         text(&mut lines, &message.text);
     }
     if lines.is_empty() {
@@ -175,24 +186,39 @@ fn discussion(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     lines
 }
 
-fn marks(case: &CaseView, look: Look) -> Vec<Line<'static>> {
+/// What a mark measures, with a space before it.
+fn value_of(mark: &MarkView) -> String {
+    let value = mark.value.map(|value| format!(" {}", value_text(value, mark.unit.as_deref().unwrap_or_default())));
+    value.unwrap_or_default()
+}
+
+/// A mark in words, as somebody answers it.
+pub(super) fn whose_mark(mark: &MarkView) -> String {
+    format!("{}'s {}{}", shown(&mark.author), shown(&mark.kind), value_of(mark))
+}
+
+fn marks(screen: &CaseScreen, case: &CaseView, look: Look) -> Vec<Line<'static>> {
+    let chosen = screen.viewer.chosen_mark().map(|mark| mark.id.as_str());
     let mut lines = Vec::new();
     for mark in &case.marks {
-        let value = mark.value.map(|value| format!(" {}", value_text(value, mark.unit.as_deref().unwrap_or_default())));
+        let is_chosen = chosen == Some(mark.id.as_str());
         lines.push(Line::from(vec![
+            Span::styled(if is_chosen { "› " } else { "" }, look.key()),
             Span::styled(
                 format!("{} {}", shown(&mark.author), mark.kind),
                 look.member(member_number(case, &mark.author)),
             ),
-            Span::styled(value.unwrap_or_default(), look.heading()),
+            Span::styled(value_of(mark), look.heading()),
             Span::raw(mark.label.as_ref().map_or_else(String::new, |label| format!("  {}", shown(label)))),
         ]));
         if let Some(basis) = &mark.basis {
             lines.push(Line::styled(format!("  {}", shown(basis)), look.dim()));
         }
     }
-    if lines.is_empty() {
-        lines.push(Line::styled("No mark yet.", look.dim()));
+    match (lines.is_empty(), chosen) {
+        (true, _) => lines.push(Line::styled("No mark yet.", look.dim())),
+        (false, Some(_)) => lines.push(Line::styled("D answers it, n goes on", look.key())),
+        (false, None) => lines.push(Line::styled("n chooses one, D answers it", look.dim())),
     }
     lines
 }

@@ -58,6 +58,7 @@ pub enum Action {
     PreviousTab,
     Write,
     WriteWithView,
+    AnswerMark,
     ShowView,
     WriteOpinion,
     Change(Change),

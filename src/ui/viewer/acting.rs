@@ -9,6 +9,7 @@ use super::cuts::{CutView, Volumes};
 use super::pencil::Pencil;
 use super::port::{Port, Subject};
 use super::{CaseMark, Viewer};
+use crate::encoding::text::shown;
 use crate::study::pixels::{Unit, Window};
 use crate::study::plane::Plane;
 use crate::view::layout::Layout;
@@ -44,6 +45,30 @@ impl Viewer {
             Some(Subject::Reformat { .. }) => Err("Marks stand on images as they were acquired: , goes back to them."),
             None => Err("There is no image to mark here."),
         }
+    }
+
+    /// Jumps to a mark; `false` if it, or its image, is not here. What was looked at before is kept.
+    pub fn show_mark(&mut self, id: &str, context: &mut Context<'_>) -> bool {
+        let Some(mark) = self.marks.iter().find(|mark| mark.id == id) else { return false };
+        let (uid, frame) = (mark.sop_instance_uid.clone(), mark.frame);
+        if self.place_of(&uid, frame).is_none() {
+            return false;
+        }
+        self.keep_before();
+        self.chosen = Some(id.to_owned());
+        self.go_to_image(&uid, frame);
+        self.follow_scroll();
+        self.want(context);
+        true
+    }
+
+    /// Where an image stands, in words; none if no series has it.
+    pub fn place_of(&self, sop_instance_uid: &str, frame: u32) -> Option<String> {
+        let mut stacks = self.stacks.iter();
+        let (stack, at) = stacks.find_map(|stack| Some((stack, stack.position(sop_instance_uid, frame)?)))?;
+        let series = stack.number.map_or_else(String::new, |number| format!("series {number}, "));
+        let role = if stack.role == "index" { String::new() } else { format!("{}, ", shown(&stack.role)) };
+        Some(format!("{role}{series}image {}", at + 1))
     }
 
     /// Shows a frame in the active viewport; `false` if no series has it.

@@ -56,8 +56,7 @@ impl Viewer {
 
     /// Shows what a colleague saw; what was looked at before is kept. How many of its images are not here.
     pub fn restore(&mut self, view: &AttachedView, context: &mut Context<'_>) -> usize {
-        let now = Before { layout: self.layout, ports: self.ports.clone(), active: self.active };
-        self.before_restored.get_or_insert(now);
+        self.keep_before();
         self.before_planes = None;
         let active = view.active as usize; // at most nine viewports
         let (viewports, active) = match format!("{}x{}", view.rows, view.columns).parse::<Layout>() {
@@ -84,6 +83,12 @@ impl Viewer {
         }
         self.want(context);
         missing
+    }
+
+    /// Keeps what is looked at now, unless something is kept already, for [`Self::go_back`].
+    pub(super) fn keep_before(&mut self) {
+        let now = Before { layout: self.layout, ports: self.ports.clone(), active: self.active };
+        self.before_restored.get_or_insert(now);
     }
 
     /// Goes back to what was looked at before; `false` if nothing was restored.

@@ -7,13 +7,13 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use ratatui::layout::Rect;
 
 use crate::node::api::{
-    CaseStudyView, CaseView, Event, HereView, InstancePlace, InstanceView, LiveView, MarkView, MemberView, MessageView,
-    PencilView, Reply, Request, SeriesView, StudyDetail, StudyView,
+    AboutView, CaseStudyView, CaseView, Event, HereView, InstancePlace, InstanceView, LiveView, MarkView, MemberView,
+    MessageView, PencilView, Reply, Request, SeriesView, StudyDetail, StudyView,
 };
 use crate::study::measure::measure_in;
 use crate::study::plane::Plane;
 use crate::study::synthetic;
-use crate::ui::app::harness::{Harness, case};
+use crate::ui::app::harness::{Harness, SIZES, case};
 use crate::ui::case::CaseScreen;
 use crate::ui::keys::Place;
 use crate::ui::message::{Grown, Message, Ticket, Wish};
@@ -550,6 +550,7 @@ fn a_message_takes_along_what_is_seen_and_others_can_see_it_too() {
         time: "2026-11-24T10:00:00Z".into(),
         late: false,
         view: Some(view),
+        about: None,
     };
     other.messages = vec![message];
     other.app.come_back();
@@ -559,6 +560,74 @@ fn a_message_takes_along_what_is_seen_and_others_can_see_it_too() {
     assert!(other.shows("bone W 2000 L 350") && other.shows("prior 1 image 2/3"));
     other.keys("V");
     assert!(other.shows("What you looked at before.") && !other.shows("prior 1 image"));
+}
+
+#[test]
+fn a_mark_is_answered_and_the_answer_leads_back_to_it() {
+    let second = uid(THICK, 0, 32);
+    let length = MarkView {
+        value: Some(12.0),
+        unit: Some("mm".into()),
+        ..mark("length", &second, &[(200.0, 256.0), (300.0, 256.0)])
+    };
+    for (columns, rows) in SIZES {
+        let mut case = Case::with(&[THICK], vec![length.clone()], (columns, rows));
+        case.keys("D");
+        assert_eq!(case.app.said(), "Choose a mark first: n goes from one to the next.");
+        case.keys("nD").app.pass(20_000);
+        case.serve();
+        assert!(case.shows("about Dr. Ben Okafor's length 12"), "the editor says what it is about");
+        case.keys("Along the wrong axis?");
+        case.app.looks_like("answer-mark");
+        case.key(KeyCode::Enter);
+        let said = case.app.asked.iter().rev().find_map(|request| match request {
+            Request::Say { reply_to, text, .. } => Some((reply_to.clone(), text.clone())),
+            _ => None,
+        });
+        assert_eq!(said, Some((Some("m-length".into()), "Along the wrong axis?".into())));
+        // The next thing that is said is about nothing.
+        case.key(KeyCode::Esc).keys("s");
+        assert!(!case.shows("about Dr. Ben"));
+    }
+    for (columns, rows) in SIZES {
+        let mut other = Case::with(&[THICK], vec![length.clone()], (columns, rows));
+        let about = |state: &str, image: Option<String>| AboutView {
+            id: "m-length".into(),
+            kind: "mark".into(),
+            state: state.into(),
+            author: Some("Dr. Ben Okafor".into()),
+            words: "length 12 mm".into(),
+            frame: image.as_ref().map(|_| 1),
+            image,
+        };
+        let answer = |text: &str, about| MessageView {
+            id: "e-1".into(),
+            author: "Dr. Anna Weber".into(),
+            text: text.into(),
+            time: "2026-11-24T10:00:00Z".into(),
+            late: false,
+            view: None,
+            about: Some(about),
+        };
+        other.messages = vec![
+            answer("Along the wrong axis?", about("here", Some(second.clone()))),
+            answer("And this?", about("deleted", None)),
+            answer("And that?", about("unknown", None)),
+        ];
+        other.app.come_back();
+        other.serve();
+        if columns >= 110 {
+            other.keys("p");
+        }
+        other.key(KeyCode::Tab).key(KeyCode::Tab);
+        other.app.looks_like("answers");
+        other.keys("V");
+        assert!(other.app.said().starts_with("What Dr. Anna Weber answers."), "{}", other.app.said());
+        other.keys("p");
+        assert!(other.shows("image 2/3"));
+        other.keys("V");
+        assert!(other.shows("What you looked at before.") && other.shows("image 1/3"));
+    }
 }
 
 #[test]
