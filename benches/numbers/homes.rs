@@ -164,7 +164,7 @@ pub fn write_cases(home: &Home, study: &str, cases: usize, messages: usize) -> O
             };
             for message in 0..messages {
                 let text = format!("Thought {message}: could you also look at the adrenals?");
-                let say = Request::Say { case: case.clone(), text, view: None, text_checked: true };
+                let say = Request::Say { case: case.clone(), text, view: None, reply_to: None, text_checked: true };
                 client.ask(at_once(say), &mut |_| None).await?;
             }
         }
