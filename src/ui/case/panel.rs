@@ -12,10 +12,17 @@ use crate::ui::look::Look;
 use crate::ui::patient;
 use crate::view::marks::value_text;
 
+/// Cells that the panel's text needs at least.
+const TEXT_WIDTH_MIN: u16 = 8;
+
 pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, area: Rect, look: Look) {
     let block = Block::new().borders(Borders::LEFT).border_style(look.dim());
     let inside = block.inner(area);
     frame.render_widget(block, area);
+    // Narrower text tells nothing, and a character of two cells may not fit into its line.
+    if inside.width < TEXT_WIDTH_MIN {
+        return;
+    }
     let foot = if screen.tab == Tab::Discussion { 2 } else { 0 };
     let [tabs, body, foot] =
         Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(foot)]).areas(inside);
