@@ -296,6 +296,9 @@ fn a_wrong_passphrase_opens_nothing_and_spoils_nothing() {
     anna.run(0, &["vault", "lock"]);
     wrong_in_time(&["case", "list"]);
     assert_eq!(anna.bare(&["case", "list"]).output().unwrap().status.code(), Some(3));
+    until("the right passphrase is taken", || {
+        anna.json(&["case", "list"]).output().unwrap().status.success().then_some(())
+    });
     assert_eq!(listing(&anna), before);
 }
 
