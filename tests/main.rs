@@ -35,6 +35,7 @@ mod series;
 mod support;
 mod tampering;
 mod terminal;
+mod transfers;
 mod vectors;
 mod volumes;
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::address::{Carrier, Path};
 use super::beacon::BeaconConfig;
+use super::dial::Reach;
 use super::frames::FrameError;
 use super::gate::HandshakeLimits;
 use super::lanes::{Inbound, LaneTable, WritableLanes, inbound_queues};
@@ -74,6 +75,8 @@ pub(super) enum Command {
     AddAddress(TransportKey, Multiaddr),
     Peers(oneshot::Sender<Vec<PeerStatus>>),
     ListenAddresses(oneshot::Sender<Vec<Multiaddr>>),
+    Reach(oneshot::Sender<HashMap<TransportKey, Reach>>),
+    TryNow,
     ShutDown(oneshot::Sender<()>),
 }
 
@@ -125,6 +128,16 @@ impl Network {
     /// Where this device can be reached.
     pub async fn listen_addresses(&self) -> Result<Vec<Multiaddr>, NetworkClosed> {
         self.ask(Command::ListenAddresses).await
+    }
+
+    /// How things stand with each device that may connect.
+    pub async fn reach(&self) -> Result<HashMap<TransportKey, Reach>, NetworkClosed> {
+        self.ask(Command::Reach).await
+    }
+
+    /// Tries whoever is missing at once, within the limits of how often a device is dialled.
+    pub async fn try_now(&self) -> Result<(), NetworkClosed> {
+        self.commands.send(Command::TryNow).await.map_err(|_| NetworkClosed)
     }
 
     /// Queues a frame of 1 byte to [`super::FRAME_BYTES_MAX`], waiting for room. Queued is not delivered.

@@ -55,6 +55,36 @@ struct Peer {
     state: State,
     failures: u32,
     dialled: Option<Instant>,
+    /// The peer has shown on the connection that stands that it admits us.
+    is_confirmed: bool,
+    /// How the last attempt ended.
+    last: Option<AttemptEnd>,
+}
+
+/// How things stand with a device that may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Connected,
+    /// A dial is under way, or the other side has not shown yet that it admits this device.
+    Connecting,
+    /// Nothing is known of where it is.
+    NoAddress,
+    /// It is dialled again after so long.
+    Waiting {
+        next: Duration,
+        last: Option<AttemptEnd>,
+    },
+}
+
+/// How an attempt to reach a device ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// Nobody answered at any of its addresses.
+    Unreachable,
+    /// It closed the connection before it showed that it admits this device.
+    NotAdmitted,
+    /// There was a session, which ended.
+    Lost,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +110,7 @@ impl Dialer {
     ) {
         let mut before = std::mem::take(&mut self.peers);
         for (key, id, addresses) in peers {
-            let new =
-                || Peer { id, addresses: Vec::new(), state: State::WaitingUntil(now), failures: 0, dialled: None };
+            let new = || Peer::new(id, now);
             let peer = before.remove(&key).unwrap_or_else(new);
             self.peers.insert(key, peer);
             for address in addresses {
@@ -135,6 +164,7 @@ impl Dialer {
 
     pub(super) fn connected(&mut self, key: &TransportKey) {
         if let Some(peer) = self.peers.get_mut(key) {
+            peer.is_confirmed &= peer.state == State::Connected;
             peer.state = State::Connected;
         }
     }
@@ -143,7 +173,13 @@ impl Dialer {
     pub(super) fn confirmed(&mut self, key: &TransportKey) {
         if let Some(peer) = self.peers.get_mut(key) {
             peer.failures = 0;
+            peer.is_confirmed = true;
         }
+    }
+
+    /// How things stand with each device.
+    pub(super) fn reach(&self, now: Instant) -> HashMap<TransportKey, Reach> {
+        self.peers.iter().map(|(key, peer)| (*key, peer.reach(now))).collect()
     }
 
     /// A dial failed or a connection ended.
@@ -152,6 +188,12 @@ impl Dialer {
             let was_confirmed = peer.state == State::Connected && peer.failures == 0;
             let wait = if was_confirmed { AFTER_LOSS } else { wait_after(peer.failures) };
             peer.failures = peer.failures.saturating_add(1);
+            peer.last = Some(match (peer.state, peer.is_confirmed) {
+                (State::Connected, true) => AttemptEnd::Lost,
+                (State::Connected, false) => AttemptEnd::NotAdmitted,
+                (State::Dialling | State::WaitingUntil(_), _) => AttemptEnd::Unreachable,
+            });
+            peer.is_confirmed = false;
             peer.state = State::WaitingUntil(now + jittered(wait));
         }
     }
@@ -170,6 +212,29 @@ impl Dialer {
 }
 
 impl Peer {
+    fn new(id: PeerId, now: Instant) -> Self {
+        Self {
+            id,
+            addresses: Vec::new(),
+            state: State::WaitingUntil(now),
+            failures: 0,
+            dialled: None,
+            is_confirmed: false,
+            last: None,
+        }
+    }
+
+    fn reach(&self, now: Instant) -> Reach {
+        match self.state {
+            State::Connected if self.is_confirmed => Reach::Connected,
+            State::Connected | State::Dialling => Reach::Connecting,
+            State::WaitingUntil(_) if self.addresses.is_empty() => Reach::NoAddress,
+            State::WaitingUntil(until) => {
+                Reach::Waiting { next: until.saturating_duration_since(now), last: self.last }
+            }
+        }
+    }
+
     fn waits_until(&self) -> Option<Instant> {
         match self.state {
             State::WaitingUntil(until) if !self.addresses.is_empty() => Some(until),
@@ -283,6 +348,35 @@ mod tests {
         dialer.confirmed(&KEY);
         dialer.disconnected(&KEY, now);
         assert!(dialer.next_at().unwrap() - now < WAIT_MIN);
+    }
+
+    #[test]
+    fn how_an_attempt_ended_is_told_with_the_wait_for_the_next() {
+        let now = Instant::now();
+        let mut dialer = dialer(&[], now);
+        let reach = |dialer: &Dialer| dialer.reach(now)[&KEY];
+        let last = |dialer: &Dialer| match reach(dialer) {
+            Reach::Waiting { next, last } => last.filter(|_| next > Duration::ZERO && next <= WAIT_MAX),
+            _ => None,
+        };
+        assert_eq!(reach(&dialer), Reach::NoAddress);
+        dialer.learned(&KEY, &address(1), Source::Given, now);
+        assert_eq!(reach(&dialer), Reach::Waiting { next: Duration::ZERO, last: None });
+        dialer.due(now);
+        assert_eq!(reach(&dialer), Reach::Connecting);
+        dialer.disconnected(&KEY, now);
+        assert_eq!(last(&dialer), Some(AttemptEnd::Unreachable));
+        dialer.connected(&KEY);
+        assert_eq!(reach(&dialer), Reach::Connecting, "it has not shown that it admits us");
+        dialer.disconnected(&KEY, now);
+        assert_eq!(last(&dialer), Some(AttemptEnd::NotAdmitted));
+        dialer.connected(&KEY);
+        dialer.confirmed(&KEY);
+        // A second connection beside the first takes nothing back.
+        dialer.connected(&KEY);
+        assert_eq!(reach(&dialer), Reach::Connected);
+        dialer.disconnected(&KEY, now);
+        assert_eq!(last(&dialer), Some(AttemptEnd::Lost));
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub use client::{
     AdmittedPeer, Network, NetworkClosed, NetworkConfig, NetworkEvents, PeerStatus, SendError, StartError,
     TrySendError, listen_everywhere,
 };
+pub use dial::{AttemptEnd, Reach};
 pub use frames::{FRAME_BYTES_MAX, FrameError};
 pub use gate::{HandshakeLimits, Refusal};
 pub use libp2p::Multiaddr;

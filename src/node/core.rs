@@ -20,6 +20,7 @@ use super::pacs::{InboxNews, Listening};
 use super::passphrase::Attempts;
 use super::rooms::Rooms;
 use super::studies::Studies;
+use super::transfers::Transfers;
 use super::{Asked, Asking, NodeOptions, control};
 use crate::encoding::time::Timestamp;
 use crate::identity::vault::LockedVault;
@@ -52,6 +53,7 @@ pub(super) struct Node {
     pub rooms: Rooms,
     pub studies: Studies,
     pub frontiers: Frontiers,
+    pub transfers: Transfers,
     pub link: Option<Link>,
     pub inbox: Inbox,
     pub(super) listening: Option<Listening>,
@@ -111,6 +113,7 @@ impl Node {
             rooms: Rooms::default(),
             studies: Studies::default(),
             frontiers: Frontiers::default(),
+            transfers: Transfers::default(),
             link: None,
             live: Live::default(),
             waiters: Vec::new(),
@@ -319,6 +322,7 @@ impl Node {
             R::OnScreen { case, images } => self.on_screen(&case, &images).await.map(Step::Done),
             R::Pencil { case, pencil } => self.pencil(&case, pencil).map(Step::Done),
             R::Sync => self.sync_now(task).await,
+            R::Transfers => self.transfers().await.map(Step::Done),
             R::Fetch { case, series, key_images } => self.fetch(&case, &series, key_images, task).await,
             R::BundlePack { recipients, cases, key_images, path } => {
                 self.bundle_pack(&recipients, &cases, key_images, path, task).await

@@ -95,8 +95,12 @@ impl Node {
         Ok(Step::Later)
     }
 
-    /// Waits until everything is exchanged with those connected, at most as long as asked.
+    /// Tries whoever is missing at once, and waits until everything is exchanged with those connected, at most as long
+    /// as asked.
     pub async fn sync_now(&mut self, task: Task) -> Result<Step, Failure> {
+        if let Some(link) = &self.link {
+            link.try_now().await;
+        }
         let until = Instant::now() + task.wait;
         self.waiters.push(Waiter { goal: Goal::Synced, until, answers: task.answers, told: None });
         Ok(Step::Later)

@@ -14,16 +14,16 @@ use minicbor::bytes::ByteVec;
 use tokio::sync::mpsc;
 
 use super::api::{Failure, FailureCode};
-use super::core::Node;
+use super::core::{Node, now};
 use crate::encoding::id::{CaseId, ChunkId, EntryId, StudyId};
 use crate::identity::keys::{DeviceKey, IdentityKey, SigningSecret, TransportKey};
 use crate::net::beacon::{BeaconConfig, BeaconInterfaces};
 use crate::net::{
-    AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, SessionId,
-    listen_everywhere,
+    AdmittedPeer, HandshakeLimits, Multiaddr, Network, NetworkConfig, NetworkEvent, NetworkEvents, Path, Reach,
+    SessionId, listen_everywhere,
 };
 use crate::store::{Batch, Store, StoreError, VerifiedChunk};
-use crate::sync::event::{Effect, Event as SyncEvent, Lane, Standing, TimerKey};
+use crate::sync::event::{Effect, Event as SyncEvent, Flow, Lane, Standing, TimerKey};
 use crate::sync::machine::Machine;
 use crate::sync::message::{Chunk, Entries, List, Message};
 
@@ -81,6 +81,8 @@ pub(super) enum Inner {
         session: SessionId,
         lane: Lane,
         bytes: usize,
+        /// If it was one.
+        chunk: Option<(CaseId, ChunkId)>,
     },
     ChunkUnavailable {
         peer: DeviceKey,
@@ -171,6 +173,22 @@ impl Link {
 
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// What a device was asked for and has not sent.
+    pub fn taking(&self, device: &DeviceKey) -> Flow {
+        self.machine.taking(device, self.started.elapsed())
+    }
+
+    /// How things stand with each device that may connect.
+    pub async fn reach(&self) -> HashMap<TransportKey, Reach> {
+        // A network that is ending reaches nobody.
+        self.network.reach().await.unwrap_or_default()
+    }
+
+    /// Tries whoever is missing at once.
+    pub async fn try_now(&self) {
+        let _ = self.network.try_now().await; // as above
     }
 
     /// Tells the gate who may connect; sessions of others end.
@@ -429,7 +447,10 @@ impl Node {
     pub async fn inner_message(&mut self, message: Inner) {
         match message {
             // Reports from a session that has ended are no longer the machine's business.
-            Inner::Sent { peer, session, lane, bytes } if self.in_session(&peer, session) => {
+            Inner::Sent { peer, session, lane, bytes, chunk } if self.in_session(&peer, session) => {
+                if let Some((case, chunk)) = chunk.filter(|_| bytes > 0) {
+                    self.transfers.gave(peer, case, chunk, bytes, now());
+                }
                 self.tell(SyncEvent::Sent { peer, lane, bytes });
             }
             Inner::ChunkUnavailable { peer, session, case, chunk } if self.in_session(&peer, session) => {
@@ -507,10 +528,12 @@ async fn send_frames(
         Lane::Bulk => crate::net::Lane::Bulk,
     };
     while let Some(what) = outgoing.recv().await {
-        let message = match what {
-            Outgoing::Message(message) => message,
+        let (message, chunk) = match what {
+            Outgoing::Message(message) => (message, None),
             Outgoing::Chunk(case, chunk) => match store.read_chunk(chunk) {
-                Ok(Some(bytes)) => Message::Chunk(Chunk { case, id: chunk, bytes: ByteVec::from(bytes) }),
+                Ok(Some(bytes)) => {
+                    (Message::Chunk(Chunk { case, id: chunk, bytes: ByteVec::from(bytes) }), Some((case, chunk)))
+                }
                 Ok(None) | Err(_) => {
                     let _ = inner.send(Inner::ChunkUnavailable { peer, session, case, chunk }).await;
                     continue;
@@ -520,7 +543,7 @@ async fn send_frames(
         let frame = message.into_frame().into_vec();
         let bytes = frame.len();
         let sent = network.send_in(transport, session, net_lane, frame).await.is_ok();
-        let _ = inner.send(Inner::Sent { peer, session, lane, bytes: if sent { bytes } else { 0 } }).await;
+        let _ = inner.send(Inner::Sent { peer, session, lane, bytes: if sent { bytes } else { 0 }, chunk }).await;
     }
 }
 

@@ -49,8 +49,10 @@ mod rooms;
 mod settings;
 mod sharing;
 mod studies;
+mod transfers;
 mod upkeep;
 mod views;
+mod whole;
 
 pub use settings::GRAPHICS;
 

@@ -14,6 +14,7 @@ use super::delivery::{Goal, Waiter};
 use super::home::store_failure;
 use super::library::{self, LocalStudy, chunk_group};
 use super::rooms::Answered;
+use super::whole::Instances;
 use crate::case::content::{Content, Receipt};
 use crate::encoding::id::{CaseId, ChunkId, StudyId};
 use crate::seal::chunk::StudyKey;
@@ -40,6 +41,7 @@ struct Arriving {
     missing: HashSet<ChunkId>,
     /// Pages that wait for one of their chunks.
     awaited: HashMap<ChunkId, usize>,
+    instances: Instances,
     withdrawn: bool,
 }
 
@@ -116,8 +118,9 @@ impl Studies {
         }
         self.wanted.extend(missing.iter().map(|chunk| (*chunk, study)));
         let missing_set = missing.iter().copied().collect();
-        self.arriving
-            .insert((case, study), Arriving { pages, chunks, missing: missing_set, awaited, withdrawn: false });
+        let instances = Instances::default();
+        let arriving = Arriving { pages, chunks, missing: missing_set, awaited, instances, withdrawn: false };
+        self.arriving.insert((case, study), arriving);
         Ok(missing)
     }
 
@@ -145,8 +148,17 @@ impl Studies {
         let missing = store.missing(&named).map_err(store_failure)?;
         arriving.chunks.extend(named);
         arriving.missing.extend(missing.iter().copied());
+        for instance in &opened.instances {
+            let lacks = instance.object.chunks.iter().filter(|chunk| arriving.missing.contains(*chunk));
+            arriving.instances.add(&lacks.copied().collect());
+        }
         self.wanted.extend(missing.iter().map(|chunk| (*chunk, study)));
         Ok(missing)
+    }
+
+    /// Images of a study that are here whole.
+    pub fn images_here(&self, case: CaseId, study: StudyId) -> u64 {
+        self.arriving.get(&(case, study)).map_or(0, |arriving| arriving.instances.whole())
     }
 
     /// The instances known so far, by series of the head.
@@ -221,6 +233,7 @@ impl Node {
         for key in &keys {
             if let Some(arriving) = self.studies.arriving.get_mut(key) {
                 arriving.missing.remove(&chunk);
+                arriving.instances.arrived(&chunk);
                 pages.extend(arriving.awaited.get(&chunk).map(|position| (*key, *position)));
             }
         }
@@ -232,6 +245,9 @@ impl Node {
             }
         }
         if self.studies.is_complete(case, study) {
+            if self.has_everything(case, None) {
+                self.transfers.completed(case, now());
+            }
             self.happened("study complete", Some(case.to_string()), None);
             self.serve_waiters().await;
         }
@@ -301,6 +317,7 @@ impl Node {
         self.commit(batch).await?;
         self.tell(SyncEvent::UnwantCase { case });
         self.studies.drop_case(case);
+        self.transfers.forget(case);
         // What is under way with peers is ended while the index it refers to is still here.
         self.end_shares(case);
         self.drive().await;

@@ -12,6 +12,7 @@
 //! - After [`Event::Disconnected`] nothing more is said of that connection. Rights do not outlive it: after
 //!   [`Event::Connected`] say [`Event::Share`] again for each case.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::frontier::Frontier;
@@ -287,6 +288,17 @@ pub enum Delivery {
     NotSent,
     OnTheWay,
     Delivered,
+}
+
+/// What is asked on one peer's line and not answered yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Chunks by case.
+    pub chunks: BTreeMap<CaseId, usize>,
+    /// How fast the line carries, of all cases together; unknown before the first sample.
+    pub bytes_per_second: Option<u64>,
+    /// How long nothing has come.
+    pub silent: Duration,
 }
 
 /// A rule the peer broke.

@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::event::{Breach, Effect, Instant, TimerKey};
+use super::event::{Breach, Effect, Flow, Instant, TimerKey};
 use super::message::{CHUNK_IDS_MAX, Chunk, ChunkRequest, Chunks, Class, List, Message};
 use super::peer::Control;
 use super::source::{Gap, PATIENCE, PAUSE_MAX, Source};
@@ -501,6 +501,17 @@ impl Fetch {
             }
         }
         messages
+    }
+
+    /// What a source was asked for and has not sent.
+    pub(super) fn asked_of(&self, peer: &DeviceKey, now: Instant) -> Flow {
+        let Some(source) = self.sources.get(peer) else { return Flow::default() };
+        let mut chunks = BTreeMap::new();
+        for (case, _) in source.outstanding.values() {
+            *chunks.entry(*case).or_default() += 1;
+        }
+        let silent = now.saturating_sub(source.last_progress);
+        Flow { chunks, bytes_per_second: source.rate.bytes_per_second(), silent }
     }
 
     pub(super) fn fetched(&self) -> Fetched {

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minicbor::bytes::ByteVec;
 
-use super::event::{Breach, Delivery, Effect, Event, Instant, Lane, Refusal, Standing, Stored, TimerKey};
+use super::event::{Breach, Delivery, Effect, Event, Flow, Instant, Lane, Refusal, Standing, Stored, TimerKey};
 use super::exchange::{Exchange, Talk};
 use super::fetch::{Fetch, Fetched};
 use super::frontier::Frontier;
@@ -114,6 +114,16 @@ impl Machine {
     /// What was fetched since the start.
     pub fn fetched(&self) -> Fetched {
         self.fetch.fetched()
+    }
+
+    /// What a peer was asked for and has not sent.
+    pub fn taking(&self, peer: &DeviceKey, now: Instant) -> Flow {
+        self.fetch.asked_of(peer, now)
+    }
+
+    /// What a peer asked for and was not given yet.
+    pub fn giving(&self, peer: &DeviceKey) -> Flow {
+        self.peers.get(peer).map(|state| state.serve.asked()).unwrap_or_default()
     }
 
     fn take_in(&mut self, event: Event, now: Instant, logs: &impl Logs, out: &mut Vec<Effect>) -> Touched {

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::event::{Breach, Effect, Instant, TimerKey};
+use super::event::{Breach, Effect, Flow, Instant, TimerKey};
 use super::message::{CHUNK_IDS_MAX, ChunkRequest, Chunks, Class, List, Message};
 use super::peer::Control;
 use super::rate::Rate;
@@ -119,6 +119,16 @@ impl Serve {
         for (class, queue) in &mut self.queues {
             queue.retain(|(_, id)| queued.get(id) == Some(class));
         }
+    }
+
+    /// What the peer asked for and was not handed to its line yet.
+    pub(super) fn asked(&self) -> Flow {
+        let mut chunks = BTreeMap::new();
+        let queues = self.queues.iter().flat_map(|(class, queue)| queue.iter().map(move |place| (class, place)));
+        for (_, (case, _)) in queues.filter(|(class, (_, id))| self.queued.get(id) == Some(*class)) {
+            *chunks.entry(*case).or_default() += 1;
+        }
+        Flow { chunks, bytes_per_second: self.rate.bytes_per_second(), silent: Duration::ZERO }
     }
 
     /// Hands chunks to the line while it has room.
@@ -235,6 +245,7 @@ mod tests {
         serve.on_hurry(ChunkRequest { case: CASE, class: Class::Screen, ids: List(ids) });
         serve.on_sent(Duration::ZERO, 1);
         serve.on_sent(Duration::ZERO, 1);
+        assert_eq!(serve.asked().chunks, BTreeMap::from([(CASE, 9)]), "what moved up counts once");
         assert_eq!(pump(&mut serve), [chunk(20), chunk(9)], "chunk 0 is on its way");
     }
 

@@ -59,6 +59,7 @@ pub(super) fn text(reply: &Reply, width: usize) -> String {
         Reply::Fetched { chunks_have, chunks_total, bytes, seconds, complete, .. } => {
             other::fetched(*chunks_have, *chunks_total, *bytes, *seconds, *complete)
         }
+        Reply::Transfers { transfers } => other::transfers(transfers, width),
         Reply::Packed(packed) => other::packed(packed),
         Reply::Bundle(bundle) => other::bundle(bundle),
         Reply::Unpacked { spoken, entries_new, chunks_new, problems, .. } => {

@@ -2,7 +2,7 @@
 
 use crate::cli::progress::bytes;
 use crate::encoding::text::shown;
-use crate::node::api::{BundleView, Check, DeliveryView, PackedBundle, PeerView, SettingsView};
+use crate::node::api::{BundleView, Check, DeliveryView, PackedBundle, PeerView, SettingsView, TransferView};
 
 use super::case::delivery as delivery_table;
 use super::layout::{Table, count, field, items, section, short, wrap};
@@ -23,6 +23,14 @@ pub(super) fn synced(peers: &[PeerView], delivery: &[DeliveryView], width: usize
     }
     text + "\nNobody was reached; nothing is lost. Next: repeat it while a colleague's program runs, or leave\n\
             `overread node` running, which delivers as soon as it reaches somebody.\n"
+}
+
+pub(super) fn transfers(transfers: &[TransferView], width: usize) -> String {
+    let mut table = Table::new(&["state", "way", "who", "case"]);
+    for line in transfers {
+        table.row([&line.state, &line.direction, &shown(&line.who), &line.spoken]);
+    }
+    if transfers.is_empty() { "Nothing is under way, and nothing waits.\n".into() } else { table.text(width) }
 }
 
 pub(super) fn fetched(chunks_have: u64, chunks_total: u64, size: u64, seconds: f64, complete: bool) -> String {

@@ -223,6 +223,10 @@ impl Owner {
             Command::ListenAddresses(answer) => {
                 let _ = answer.send(self.swarm.listeners().cloned().collect());
             }
+            Command::Reach(answer) => {
+                let _ = answer.send(self.dialer.reach(Instant::now()));
+            }
+            Command::TryNow => self.dialer.try_all_soon(Instant::now()),
             Command::ShutDown(_) => {} // taken by the loop
         }
     }

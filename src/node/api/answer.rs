@@ -159,6 +159,7 @@ pub enum Reply {
     Written { ids: Vec<String>, delivery: Vec<DeliveryView> },
     Synced { peers: Vec<PeerView>, delivery: Vec<DeliveryView> },
     Fetched { case: String, chunks_have: u64, chunks_total: u64, bytes: u64, seconds: f64, complete: bool },
+    Transfers { transfers: Vec<TransferView> },
     Packed(PackedBundle),
     Bundle(BundleView),
     Unpacked { cases: Vec<String>, spoken: Vec<String>, entries_new: u64, chunks_new: u64, problems: Vec<String> },
@@ -233,6 +234,39 @@ pub struct DeliveryView {
     pub identity: String,
     /// `not sent`, `on the way`, `delivered`, `opened` or `read`.
     pub state: String,
+}
+
+/// What travels, or waits to, of one case in one direction.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TransferView {
+    pub case: String,
+    pub spoken: String,
+    /// `giving`: what was written and images, to one member; `taking`: images, from whoever holds them.
+    pub direction: String,
+    /// The member; of `taking` those who send now, or who could.
+    pub who: String,
+    /// Of `giving`.
+    pub identity: Option<String>,
+    /// Giving: `not sent`, `on the way`, `giving`, `given` (something, and no more is asked for) or `complete`.
+    /// Taking: `invited`, `waiting`, `refused`, `arriving`, `stalled` or `complete`.
+    pub state: String,
+    /// What the next step waits for, in words.
+    pub waits_for: Option<String>,
+    /// Giving: handed to the line since the node started; what she had before is not known.
+    pub chunks_done: u64,
+    pub chunks_total: u64,
+    /// Images that are here whole; of `taking`.
+    pub images_done: Option<u64>,
+    pub images_total: u64,
+    /// Taking: as the share of chunks that are here.
+    pub bytes_done: u64,
+    pub bytes_total: u64,
+    /// While something comes or goes.
+    pub bytes_per_second: Option<u64>,
+    /// Giving: of what is asked for now.
+    pub seconds_left: Option<u64>,
+    /// When it was complete, or the last was given.
+    pub at: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

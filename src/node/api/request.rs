@@ -308,6 +308,8 @@ pub enum Request {
         pencil: Option<PencilDraft>,
     },
     Sync,
+    /// Everything under way and waiting, by case and colleague, what failed first.
+    Transfers,
     Fetch {
         case: String,
         series: Vec<String>,
