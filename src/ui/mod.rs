@@ -38,6 +38,7 @@ pub mod signals;
 mod studies;
 mod terminal;
 mod thumbnails;
+mod transfers;
 mod unlock;
 mod viewer;
 mod welcome;

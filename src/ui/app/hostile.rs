@@ -366,6 +366,16 @@ fn answer(request: &Request, uids: &[String], dice: &mut Dice) -> Option<Result<
             let images: Vec<Value> = uids.iter().map(|uid| left_out(uid)).collect();
             json!({"reply": "left_out", "value": {"images": images}})
         }
+        Request::Transfers => {
+            let line = |direction: &str, state: &str| {
+                json!({"case": "c-hostile", "spoken": TEXT, "direction": direction, "who": TEXT, "identity": TEXT,
+                    "state": state, "waits_for": TEXT, "chunks_done": u64::MAX, "chunks_total": 1,
+                    "images_done": u64::MAX, "images_total": 0, "bytes_done": u64::MAX, "bytes_total": u64::MAX,
+                    "bytes_per_second": u64::MAX, "seconds_left": u64::MAX, "at": TEXT})
+            };
+            json!({"reply": "transfers", "value": {"transfers": [line("giving", "not sent"), line("taking", "arriving"),
+                line(TEXT, TEXT), line("taking", "complete")]}})
+        }
         Request::InboxList => {
             let arrival = |state: &str| {
                 json!({"id": TEXT, "modality": TEXT, "series": MANY, "instances": MANY, "bytes": u64::MAX, "from": TEXT,

@@ -25,6 +25,7 @@ use super::opinion::OpinionForm;
 use super::patient::name;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
+use super::transfers::Transfers;
 use super::viewer::{CaseMark, Draft, KEY_IMAGE, Stack, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
@@ -485,6 +486,7 @@ impl Screen for CaseScreen {
                     self.changing = Some(context.write(Request::MarkRemove { mark }));
                 }
             }
+            Action::Transfers => context.go(Go::Over(Box::new(Transfers::over(&self.id)))),
             Action::AcceptCase => {
                 self.changing = Some(context.write(Request::CaseAccept { case: self.id.clone() }));
             }

@@ -38,6 +38,9 @@ pub enum Action {
     PurgeCase,
     PurgeConfirmed,
     Fetch,
+    Transfers,
+    TryNow,
+    FetchKeyImages,
     // Colleagues
     PairOpen,
     PairJoin,

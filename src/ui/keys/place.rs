@@ -48,6 +48,8 @@ pub enum Place {
     Settings,
     Doctor,
     Log,
+    /// What is under way and what waits.
+    Transfers,
 }
 
 impl Place {
@@ -80,6 +82,7 @@ impl Place {
             Self::Settings => "Settings",
             Self::Doctor => "Set-up check",
             Self::Log => "Log",
+            Self::Transfers => "Transfers",
         }
     }
 }

@@ -49,6 +49,7 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::Settings => &[SETTINGS, BACK, LIST, EVERYWHERE],
         Place::Doctor => &[DOCTOR, BACK, LIST, EVERYWHERE],
         Place::Log => &[LOG, BACK, LIST, EVERYWHERE],
+        Place::Transfers => &[TRANSFERS, BACK, LIST, EVERYWHERE],
     };
     groups.iter().flat_map(|group| group.iter()).collect()
 }
@@ -94,6 +95,7 @@ const WORKLIST: &[Binding] = &[
     bind(Chord::key('t'), Action::Studies, "studies"),
     bind(Chord::key('o'), Action::Sort, "sort by another column"),
     bind(Chord::key('f'), Action::Fetch, "fetch the images"),
+    bind(Chord::key('w'), Action::Transfers, "transfers: what waits"),
     bind(Chord::key('x'), Action::CloseCase, "close or reopen it"),
     bind(Chord::plain(KeyCode::Delete), Action::PurgeCase, "delete the case here"),
     bind(Chord::key('r'), Action::Refresh, "look again"),
@@ -140,6 +142,14 @@ const LOG: &[Binding] = &[
     hint(Chord::plain(KeyCode::Enter), Action::Open, "open its case"),
 ];
 
+const TRANSFERS: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Open, "open its case"),
+    hint(Chord::key('t'), Action::TryNow, "try now"),
+    hint(Chord::key('f'), Action::Fetch, "fetch the rest"),
+    hint(Chord::key('m'), Action::FetchKeyImages, "images with marks first"),
+    bind(Chord::key('r'), Action::Refresh, "look again"),
+];
+
 const CASE: &[Binding] = &[
     hint(Chord::plain(KeyCode::Tab), Action::NextTab, "next page of the panel"),
     bind(Chord::shift(KeyCode::Tab), Action::PreviousTab, "page before"),
@@ -158,6 +168,7 @@ const CASE: &[Binding] = &[
     bind(Chord::key('Q'), Action::CloseCase, "close or reopen the case"),
     bind(Chord::control('a'), Action::AcceptCase, "accept the invitation"),
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),
+    bind(Chord::control('t'), Action::Transfers, "transfers: what waits"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),
 ];
 
@@ -399,7 +410,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 29] = [
+    const PLACES: [Place; 30] = [
         Place::Welcome,
         Place::Unlock,
         Place::Worklist,
@@ -429,6 +440,7 @@ mod tests {
         Place::Settings,
         Place::Doctor,
         Place::Log,
+        Place::Transfers,
     ];
 
     #[test]

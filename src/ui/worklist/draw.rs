@@ -63,6 +63,7 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
         }
         if not_sent > 0 {
             spans.push(Span::styled(format!("   {not_sent} NOT SENT"), look.bad()));
+            spans.push(Span::styled("  w", look.key()));
         }
         if list.arrived > 0 {
             spans.push(Span::styled(format!("   {}", arrivals(list.arrived)), look.good()));

@@ -23,6 +23,7 @@ use super::recovery::Recovery;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::settings::Settings;
 use super::studies::Studies;
+use super::transfers::Transfers;
 use super::widget::field::Field;
 use super::widget::list::Chosen;
 use super::widget::popup::Question;
@@ -270,6 +271,10 @@ impl Screen for Worklist {
             Action::Colleagues => context.go(Go::Over(Box::new(Colleagues::default()))),
             Action::Settings => context.go(Go::Over(Box::new(Settings::default()))),
             Action::Log => context.go(Go::Over(Box::new(Log::default()))),
+            Action::Transfers => {
+                let at = self.chosen_case().map(|case| Transfers::of(&case.id));
+                context.go(Go::Over(Box::new(at.unwrap_or_default())));
+            }
             Action::RecoveryCode => context.go(Go::Over(Box::new(Recovery::new(self.recovery_confirmed)))),
             Action::NewCase => context.go(Go::Over(Box::new(NewCase::default()))),
             Action::Import => context.go(Go::Over(Box::new(Import::default()))),
