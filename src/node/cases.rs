@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::api::{AttachedView, CaseEdit, CaseNew, Failure, FailureCode, Reply};
 use super::core::{Node, Step, Task, now};
+use super::given::Given;
 use super::library::{self, Origin, sentence};
 use super::rooms::{ACCEPTED, Answered, OpenCase, damaged, put_written};
 use crate::case::access::{Change, Role};
@@ -75,6 +76,7 @@ impl Node {
             Reply::CaseCreated { case: case.to_string(), spoken: spoken_name(&case), delivery: Vec::new(), ids };
         let mut batch = Batch::new();
         put_written(&mut batch, case, &written);
+        Given::by(&contents)?.put(&mut batch);
         self.keep_answer(&mut batch, task.request_id.as_deref(), &reply);
         self.commit(batch).await?;
         self.rooms.found(room, &founded);
@@ -186,6 +188,7 @@ impl Node {
         beside: impl FnOnce(&Self, &[EntryId]) -> Batch,
     ) -> Result<Vec<EntryId>, Failure> {
         self.check_own_log(case)?;
+        let given = Given::by(contents)?;
         let mut written = Vec::new();
         let mut failed = None;
         {
@@ -208,7 +211,8 @@ impl Node {
             return Err(write_failure(error));
         }
         let ids: Vec<EntryId> = written.iter().map(|written| written.id).collect();
-        let batch = beside(self, &ids);
+        let mut batch = beside(self, &ids);
+        given.put(&mut batch);
         self.store_written(case, written, batch).await?;
         Ok(ids)
     }

@@ -1,12 +1,13 @@
 //! Looking at images before they leave: contact sheets, what was left out, and what somebody decided about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::api::{Failure, FailureCode, ImageMask, Rectangle, Reply};
+use super::api::{Failure, ImageMask, Rectangle, Reply};
 use super::beside::alone;
 use super::core::{Node, Step, Task, now};
-use super::library;
-use crate::encoding::id::StudyId;
+use super::library::{self, Control, LocalStudy};
+use crate::store::Store;
 use crate::study::manifest::StudyHead;
 
 /// What somebody decided who looked at images, by SOP Instance UID.
@@ -30,23 +31,15 @@ impl Node {
 
     pub fn study_include(&mut self, typed: &str, series: Vec<String>, task: Task) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
-        let reviewer = self.me()?.card.name().into_owned();
-        let store = Arc::clone(self.store()?);
-        let writing = Arc::clone(&self.writing_studies);
-        self.run_beside(task, move |control| {
-            let _one = alone(&writing);
-            let study = library::as_it_is(&store, &study)?;
-            let included = library::include(&store, &study, &series, &reviewer, now(), control)?;
-            Ok(Box::new(move |node: &mut Node| {
-                node.reload_studies()?;
-                Ok(Reply::Included { included })
-            }))
+        self.decide_beside(study, None, task, move |look, _| {
+            let included = library::include(look.store, look.study, &series, look.reviewer, now(), look.control)?;
+            Ok(Reply::Included { included })
         })
     }
 
     pub fn study_left_out(&mut self, typed: &str, all: bool, task: Task) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
-        let heads = self.heads_in_cases(&study.id);
+        let heads = self.given_heads(&study.id)?;
         let store = Arc::clone(self.store()?);
         self.run_beside(task, move |_| {
             let given = library::given_images(&store, &heads, &study.study_key())?;
@@ -57,27 +50,12 @@ impl Node {
 
     pub fn study_decide(&mut self, typed: &str, decision: Decision, task: Task) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
-        let heads = self.heads_in_cases(&study.id);
-        let reviewer = self.me()?.card.name().into_owned();
-        let store = Arc::clone(self.store()?);
-        let writing = Arc::clone(&self.writing_studies);
-        self.run_beside(task, move |control| {
-            let _one = alone(&writing);
-            let study = library::as_it_is(&store, &study)?;
+        // Only what is masked must not have been given away before.
+        let heads = if decision.masks.is_empty() { None } else { Some(self.given_heads(&study.id)?) };
+        self.decide_beside(study, heads, task, move |look, given| {
             let Decision { admit, keep_out, masks } = &decision;
-            // Only what is masked must not have been given away before; others are nobody's business here.
-            let given_by = if masks.is_empty() { &[] } else { heads.as_slice() };
-            let given = library::given_images(&store, given_by, &study.study_key())?;
-            let decisions = library::Decisions { admit, keep_out, mask: masks };
-            library::decide(&store, &study, &decisions, &given, &reviewer, now(), control)?;
-            let reply =
-                Reply::Decided { admitted: admit.len(), kept_out: keep_out.len(), masked: decision.masks.len() };
-            let masks_any = !decision.masks.is_empty();
-            Ok(Box::new(move |node: &mut Node| {
-                node.reload_studies()?;
-                node.still_in_no_other_case(&study.id, &heads, masks_any)?;
-                Ok(reply)
-            }))
+            look.decide(&library::Decisions { admit, keep_out, mask: masks }, given)?;
+            Ok(Reply::Decided { admitted: admit.len(), kept_out: keep_out.len(), masked: masks.len() })
         })
     }
 
@@ -90,47 +68,55 @@ impl Node {
         task: Task,
     ) -> Result<Step, Failure> {
         let study = self.local_study(typed)?;
-        let heads = self.heads_in_cases(&study.id);
+        let heads = Some(self.given_heads(&study.id)?);
+        self.decide_beside(study, heads, task, move |look, given| {
+            let masks = library::masks_for(look.store, look.study, &images, &series, &rectangles)?;
+            look.decide(&library::Decisions { mask: &masks, ..library::Decisions::default() }, given)?;
+            Ok(Reply::Masked { images: masks.into_iter().map(|mask| mask.sop_instance_uid).collect() })
+        })
+    }
+
+    /// Decides about images of a study beside the node, alone and as the study is by then. `heads` are those under which
+    /// it was given away, if that matters for the decision; nothing else may have taken it meanwhile.
+    fn decide_beside<W>(
+        &self,
+        study: LocalStudy,
+        heads: Option<Vec<StudyHead>>,
+        task: Task,
+        work: W,
+    ) -> Result<Step, Failure>
+    where
+        W: FnOnce(&Look<'_>, &BTreeSet<String>) -> Result<Reply, Failure> + Send + 'static,
+    {
         let reviewer = self.me()?.card.name().into_owned();
         let store = Arc::clone(self.store()?);
         let writing = Arc::clone(&self.writing_studies);
         self.run_beside(task, move |control| {
             let _one = alone(&writing);
             let study = library::as_it_is(&store, &study)?;
-            let given = library::given_images(&store, &heads, &study.study_key())?;
-            let masks = library::masks_for(&store, &study, &images, &series, &rectangles)?;
-            let decisions = library::Decisions { mask: &masks, ..library::Decisions::default() };
-            library::decide(&store, &study, &decisions, &given, &reviewer, now(), control)?;
+            let given = library::given_images(&store, heads.as_deref().unwrap_or_default(), &study.study_key())?;
+            let reply = work(&Look { store: &store, study: &study, reviewer: &reviewer, control }, &given)?;
             Ok(Box::new(move |node: &mut Node| {
                 node.reload_studies()?;
-                node.still_in_no_other_case(&study.id, &heads, true)?;
-                Ok(Reply::Masked { images: masks.into_iter().map(|mask| mask.sop_instance_uid).collect() })
+                if let Some(heads) = &heads {
+                    node.still_given_to_no_other(&study.id, heads)?;
+                }
+                Ok(reply)
             }))
         })
     }
+}
 
-    /// The heads of a study in the cases of this home, also of those from which it was withdrawn: what they name was
-    /// given away.
-    fn heads_in_cases(&mut self, study: &StudyId) -> Vec<StudyHead> {
-        let mut heads = Vec::new();
-        for case in self.rooms.ids() {
-            let Some(state) = self.rooms.get_mut(&case).map(super::rooms::OpenCase::state) else { continue };
-            let of_study = state.shared.studies.iter().filter(|state| state.study == *study);
-            heads.extend(of_study.map(|state| state.head.clone()));
-        }
-        heads
-    }
+/// Somebody looks at images of a study.
+struct Look<'a> {
+    store: &'a Store,
+    study: &'a LocalStudy,
+    reviewer: &'a str,
+    control: &'a Control<'a>,
+}
 
-    /// While images were masked the node went on: a case may have taken the study as it was before.
-    fn still_in_no_other_case(&mut self, study: &StudyId, before: &[StudyHead], masks: bool) -> Result<(), Failure> {
-        let now = self.heads_in_cases(study);
-        if !masks || now.iter().all(|head| before.contains(head)) {
-            return Ok(());
-        }
-        Err(Failure::new(FailureCode::Unsafe, "The study was put into a case while its images were being masked.")
-            .hint(
-                "That case may show them as they were: withdraw the study from it (`case study withdraw`) and look at \
-                 it again.",
-            ))
+impl Look<'_> {
+    fn decide(&self, decisions: &library::Decisions<'_>, given: &BTreeSet<String>) -> Result<(), Failure> {
+        library::decide(self.store, self.study, decisions, given, self.reviewer, now(), self.control)
     }
 }

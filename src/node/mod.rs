@@ -32,6 +32,7 @@ mod core;
 mod delivery;
 mod drafts;
 mod frontiers;
+mod given;
 mod home;
 pub mod library;
 mod link;

@@ -415,7 +415,9 @@ impl Node {
             return Err(Failure::new(FailureCode::InUse, "An import or a decision about images is under way.")
                 .hint("Wait until it has ended, and repeat this."));
         };
-        library::remove(self.store()?, &study)?;
+        let mut batch = Batch::new();
+        self.forget_given(&mut batch, &study)?;
+        library::remove(self.store()?, &study, batch)?;
         self.studies.local.remove(&study);
         Ok(Reply::Nothing {})
     }

@@ -101,12 +101,15 @@ async fn what_is_under_a_mask_reaches_nobody_and_what_was_given_away_is_not_mask
     let refused = sender.ask(mask(&series, vec![OVER])).await.unwrap_err();
     assert_eq!(refused.code, FailureCode::Unsafe, "{refused}");
     let withdraw = Request::CaseStudyWithdraw {
-        case,
+        case: case.clone(),
         study: study.clone(),
         reason: Some("burned-in text".into()),
         text_checked: true,
     };
     sender.json(withdraw).await;
+    assert_eq!(sender.ask(mask(&series, vec![OVER])).await.unwrap_err().code, FailureCode::Unsafe);
+    sender.json(Request::CasePurge { case }).await;
+    assert_eq!(left_out().await["images"][0]["given"], true, "the reader has them still");
     assert_eq!(sender.ask(mask(&series, vec![OVER])).await.unwrap_err().code, FailureCode::Unsafe);
 
     sender.stop().await;

@@ -192,8 +192,7 @@ pub fn put(batch: &mut Batch, study: &LocalStudy) {
 
 /// Deletes a study: its chunks, what waits for review, who its patient is. The caller has made sure that it is in
 /// no case. The patient group stays, so that another study of the patient still matches.
-pub fn remove(store: &Store, id: &StudyId) -> Result<(), Failure> {
-    let mut batch = Batch::new();
+pub fn remove(store: &Store, id: &StudyId, mut batch: Batch) -> Result<(), Failure> {
     for row in left_out::of_study(store, id)? {
         row.delete(&mut batch, id);
     }

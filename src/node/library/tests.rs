@@ -474,7 +474,7 @@ fn a_removed_study_is_gone_and_gets_another_key_when_it_comes_back() {
     let files = folder(&[CT, Image { burned_in: "YES", number: 2, ..CT }]);
     let id = home.import(&[files.path()]).unwrap().studies.remove(0).id;
     let study = home.study(&id).id;
-    remove(&home.store, &study).unwrap();
+    remove(&home.store, &study, Batch::new()).unwrap();
     assert_eq!(find(&home.store, &id).err().unwrap().code, FailureCode::NotFound);
     assert!(home.store.groups().unwrap().is_empty());
     assert!(super::left_out::of_study(&home.store, &study).unwrap().is_empty());
