@@ -1,8 +1,10 @@
 //! The app played in memory: keys and answers in, wishes and screens out.
 
 use super::harness::{Harness, SIZES, case, status, summary};
+use crossterm::event::MouseEvent;
+
 use super::*;
-use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, PlanPatient, Status};
+use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status};
 
 /// An app at the worklist of an open home with these cases.
 fn at_worklist(size: (u16, u16), cases: Vec<CaseSummary>) -> Harness {
@@ -310,4 +312,28 @@ fn a_disk_that_is_nearly_full_is_told_of_above_the_cases() {
         app.pass(20_000);
         assert!(!app.shows("left on the disk"), "{}", app.screen());
     }
+}
+
+#[test]
+fn the_panel_is_turned_to_with_a_click_and_scrolled_with_keys_a_talk_from_its_end() {
+    let said =
+        (0..60).map(|number| MessageView { text: format!("word {number}"), ..case("c-1", "").messages.remove(0) });
+    let view = Box::new(CaseView { messages: said.collect(), ..case("c-1", "amber falcon") });
+    let mut app = with_falcon((80, 24));
+    app.enter().answer(Ok(Reply::Case(view)));
+    let screen = app.screen();
+    let (row, line) = screen.lines().enumerate().find(|(_, line)| line.contains("Talk")).unwrap();
+    let column = line.chars().collect::<String>().find("Talk").map(|at| line[..at].chars().count()).unwrap();
+    let click = MouseEvent {
+        kind: MouseEventKind::Down(crossterm::event::MouseButton::Left),
+        column: u16::try_from(column).unwrap(),
+        row: u16::try_from(row).unwrap(),
+        modifiers: crossterm::event::KeyModifiers::NONE,
+    };
+    app.message(Message::Pointer(click));
+    assert!(app.shows("word 59") && !app.shows("word 40"), "{}", app.screen());
+    app.keys("(((");
+    assert!(!app.shows("word 59"), "{}", app.screen());
+    app.keys(")))");
+    assert!(app.shows("word 59"));
 }

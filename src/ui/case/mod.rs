@@ -1,16 +1,22 @@
 //! One case: its images, and beside them what is said about them.
+//!
+//! [`panel`] draws what is said, [`talk`] says it; [`marking`] makes marks entries, [`images`] gives the viewer its series,
+//! [`series`] names the studies, [`attendance`] who is here, and [`forms`] change the case.
 
 mod attendance;
 mod forms;
+mod images;
+mod marking;
 mod panel;
 mod series;
 #[cfg(test)]
 mod states;
+mod talk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
@@ -18,21 +24,18 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use self::attendance::Attendance;
 use self::forms::CaseForm;
+use self::talk::{Answered, Sending};
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::{Grown, Thumbnailed, Ticket};
-use super::opinion::OpinionForm;
 use super::patient::name;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use super::transfers::Transfers;
-use super::viewer::{CaseMark, Draft, KEY_IMAGE, Stack, Viewer};
+use super::viewer::{CaseMark, Draft, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
-use crate::encoding::text::shown;
-use crate::node::api::{
-    AttachedView, CaseView, Event, Failure, FailureCode, LogEntry, MessageView, Reply, Request, ShownImage, StudyDetail,
-};
+use crate::node::api::{CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, ShownImage, StudyDetail};
 use crate::study::measure::Measurement;
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
@@ -45,6 +48,9 @@ const IDLE_MS: u64 = 5_000;
 
 /// Width of the panel, in cells.
 const PANEL_WIDTH: u16 = 46;
+
+/// Lines that the panel is scrolled at most.
+const SCROLL_MAX: usize = 10_000;
 
 /// Narrowest screen that shows panel and images side by side, in cells.
 const BESIDE_WIDTH_MIN: u16 = 110;
@@ -123,24 +129,6 @@ pub struct CaseScreen {
     looking: HashMap<Ticket, String>,
 }
 
-/// A mark that is answered.
-#[derive(Debug, Clone)]
-struct Answered {
-    id: String,
-    /// Whose it is and what it measures.
-    words: String,
-}
-
-/// A message on its way.
-#[derive(Debug)]
-struct Sending {
-    /// None while the person is asked about its words.
-    ticket: Option<Ticket>,
-    text: String,
-    view: Option<AttachedView>,
-    reply_to: Option<String>,
-}
-
 impl CaseScreen {
     pub fn new(id: &str, spoken: &str) -> Self {
         Self {
@@ -188,163 +176,11 @@ impl CaseScreen {
         }
     }
 
-    fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
-        let (text, view, reply_to) = match &self.sending {
-            Some(sending) => (sending.text.clone(), sending.view.clone(), sending.reply_to.clone()),
-            None => {
-                let view = if self.with_view { self.viewer.attached(context) } else { None };
-                let reply_to = self.about.as_ref().map(|about| about.id.clone());
-                (self.message.text().trim().to_owned(), view, reply_to)
-            }
-        };
-        if text.is_empty() {
-            return;
-        }
-        let request = Request::Say {
-            case: self.id.clone(),
-            text: text.clone(),
-            view: view.clone(),
-            reply_to: reply_to.clone(),
-            text_checked,
-        };
-        self.sending = Some(Sending { ticket: Some(context.write(request)), text, view, reply_to });
-    }
-
-    /// Makes the pencil mark an entry, so that every member gets it.
-    fn ink(&mut self, text_checked: bool, context: &mut Context<'_>) {
-        self.viewer.end_label();
-        if self.inking.is_some() {
-            return;
-        }
-        let Some(pencil) = self.viewer.to_ink() else {
-            context.say("It does not have all its points, or its text, yet: Space drops a point, l labels it.");
-            return;
-        };
-        let (key, draft) = (&pencil.key, pencil.as_ink());
-        let ticket = context.write(Request::MarkAdd {
-            case: self.id.clone(),
-            sop_instance_uid: key.sop_instance_uid.to_string(),
-            frame: key.frame,
-            kind: pencil.tool.word().into(),
-            points: pencil.settled().iter().map(|point| (point.column, point.row)).collect(),
-            label: pencil.label(),
-            text_checked,
-        });
-        self.inking = Some((ticket, draft));
-    }
-
-    fn write_opinion(&mut self, context: &mut Context<'_>) {
-        if let Some(view) = &self.view {
-            let displayed = self.viewer.displayed(context.shows);
-            context.go(Go::Over(Box::new(OpinionForm::new(view, displayed))));
-        }
-    }
-
-    /// Calls the image a key image, or takes that back.
-    fn turn_key_image(&mut self, context: &mut Context<'_>) {
-        if self.changing.is_some() {
-            return;
-        }
-        let picture = match self.viewer.image_to_mark() {
-            Ok(picture) => picture,
-            Err(why) => return context.say(why),
-        };
-        let request = match self.viewer.my_key_image(&picture.key) {
-            Some(mark) => Request::MarkRemove { mark: mark.id.clone() },
-            None => Request::MarkAdd {
-                case: self.id.clone(),
-                sop_instance_uid: picture.key.sop_instance_uid.to_string(),
-                frame: picture.key.frame,
-                kind: KEY_IMAGE.into(),
-                points: Vec::new(),
-                label: None,
-                text_checked: false,
-            },
-        };
-        self.changing = Some(context.write(request));
-    }
-
-    /// Writes an answer to the mark that was jumped to.
-    fn answer_mark(&mut self, context: &mut Context<'_>) {
-        let marks = self.view.iter().flat_map(|view| &view.marks);
-        let chosen = self.viewer.chosen_mark().map(|mark| mark.id.clone());
-        let Some(mark) = chosen.and_then(|id| marks.into_iter().find(|mark| mark.id == id)) else {
-            context.say("Choose a mark first: n goes from one to the next.");
-            return;
-        };
-        let about = Answered { id: mark.id.clone(), words: panel::whose_mark(mark) };
-        self.turn_to(Tab::Discussion, context);
-        (self.writing, self.with_view, self.about) = (true, false, Some(about));
-    }
-
-    /// Shows what the writers of messages saw or answered, the newest first, and after the oldest what was looked at
-    /// before.
-    fn show_view(&mut self, context: &mut Context<'_>) {
-        let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
-        let views: Vec<_> = messages.filter(|message| message.view.is_some() || is_about_mark(message)).collect();
-        let next = self.seen_view.map_or(0, |seen| seen + 1);
-        match views.get(next).map(|message| (message, &message.view)) {
-            Some((message, None)) => {
-                let about = message.about.as_ref();
-                let is_here = about.is_some_and(|about| self.viewer.show_mark(&about.id, context));
-                let missing = if is_here { "" } else { " Its image is not here." };
-                context.say(&format!("What {} answers.{missing} V goes on.", shown(&message.author)));
-                self.seen_view = Some(next);
-            }
-            Some((message, Some(view))) => {
-                let missing = match self.viewer.restore(view, context) {
-                    0 => String::new(),
-                    missing => format!(" {missing} of its images are not here."),
-                };
-                context.say(&format!("What {} saw.{missing} V goes on.", shown(&message.author)));
-                self.seen_view = Some(next);
-            }
-            None if self.seen_view.take().is_some() => {
-                self.viewer.go_back(context);
-                context.say("What you looked at before.");
-            }
-            None => context.say("No message has a view with it or answers a mark: S says something with what you see."),
-        }
-    }
-
     /// Takes who is here and what they draw.
     fn see_others(&mut self) {
         if let Some(view) = &self.view {
             self.viewer.set_pencils(CaseMark::pencils(view, self.attendance.pencils()));
         }
-    }
-
-    /// Asks for the images of studies of which more has arrived.
-    fn look_into_studies(&mut self, context: &mut Context<'_>) {
-        let Some(view) = &self.view else { return };
-        for study in view.studies.iter().filter(|study| !study.withdrawn) {
-            let seen = self.seen.insert(study.id.clone(), study.chunks_have);
-            if seen != Some(study.chunks_have) {
-                let ticket = context.ask(Request::StudyShow { study: study.id.clone(), identity: false });
-                self.looking.insert(ticket, study.id.clone());
-            }
-        }
-        self.fill_viewer(context);
-    }
-
-    /// Has what is on the screen and not here asked for before all else, whenever that is something else.
-    fn hurry(&mut self, context: &mut Context<'_>) {
-        let images = self.viewer.not_here();
-        if images != self.hurried {
-            if !images.is_empty() {
-                context.ask(Request::OnScreen { case: self.id.clone(), images: images.clone() });
-            }
-            self.hurried = images;
-        }
-    }
-
-    /// Gives the viewer the series that are known; those of a withdrawn study go.
-    fn fill_viewer(&mut self, context: &mut Context<'_>) {
-        let Some(view) = &self.view else { return };
-        let current = view.studies.iter().filter(|study| !study.withdrawn);
-        let known = current.filter_map(|study| Some((study, self.details.get(&study.id)?)));
-        let stacks = known.flat_map(|(study, detail)| Stack::of(study, detail)).collect();
-        self.viewer.set_stacks(stacks, context);
     }
 
     /// An opinion that is on the screen has been read: that is what a receipt says, no more and no less.
@@ -375,6 +211,12 @@ impl CaseScreen {
             self.show(context);
         }
         self.read_opinions(context);
+    }
+
+    /// Scrolls what is said by so many lines; a talk is read from its end.
+    fn scroll_panel(&mut self, down: isize) {
+        let by = if self.tab == Tab::Discussion { -down } else { down };
+        self.scroll = self.scroll.saturating_add_signed(by).min(SCROLL_MAX);
     }
 
     fn has_panel(&self, area: Rect) -> bool {
@@ -436,6 +278,8 @@ impl Screen for CaseScreen {
             Action::Back => context.go(Go::Back),
             Action::NextTab => self.turn_to(self.tab.moved(1), context),
             Action::PreviousTab => self.turn_to(self.tab.moved(TABS.len() - 1), context),
+            Action::PanelDown => self.scroll_panel(10),
+            Action::PanelUp => self.scroll_panel(-10),
             Action::Panel => self.panel = Some(!self.has_panel(context.area)),
             Action::Write | Action::WriteWithView => {
                 self.turn_to(Tab::Discussion, context);
@@ -471,16 +315,7 @@ impl Screen for CaseScreen {
             }
             Action::InkChecked => self.ink(true, context),
             Action::KeyImage => self.turn_key_image(context),
-            Action::DeleteMark => match self.viewer.chosen_mark() {
-                Some(mark) if mark.mine => {
-                    self.deleting = Some(mark.id.clone());
-                    let lines =
-                        vec![mark.words.clone(), "It goes from everybody's images; the history keeps it.".into()];
-                    context.confirm(Question { title: "Delete your mark?".into(), lines }, Action::DeleteMarkConfirmed);
-                }
-                Some(mark) => context.say(&format!("This mark is {}'s; answer it with your own.", mark.author)),
-                None => context.say("Choose a mark first: n goes from one to the next."),
-            },
+            Action::DeleteMark => self.ask_to_delete(context),
             Action::DeleteMarkConfirmed => {
                 if let Some(mark) = self.deleting.take() {
                     self.changing = Some(context.write(Request::MarkRemove { mark }));
@@ -513,12 +348,6 @@ impl Screen for CaseScreen {
                 KeyCode::Enter => {}
                 _ => drop(self.message.key(key)),
             }
-            return;
-        }
-        match Chord::of(key).code {
-            KeyCode::PageDown => self.scroll = self.scroll.saturating_add(10).min(10_000),
-            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(10),
-            _ => {}
         }
     }
 
@@ -565,40 +394,10 @@ impl Screen for CaseScreen {
             if let Ok(Reply::Log { entries }) = outcome.as_deref() {
                 self.log.clone_from(entries);
             }
-        } else if let Some(sending) = self.sending.as_mut().filter(|sending| sending.ticket == Some(ticket)) {
-            sending.ticket = None;
-            match outcome {
-                Ok(_) => {
-                    self.sending = None;
-                    self.message.clear();
-                    self.writing = false;
-                    self.show(context);
-                }
-                Err(failure) if failure.code == FailureCode::TextCheck => {
-                    context.confirm(text_question(failure, "Send it as it is?"), Action::SendChecked);
-                }
-                Err(failure) => {
-                    self.sending = None;
-                    context.say_failure(failure);
-                }
-            }
+        } else if self.sending.as_ref().is_some_and(|sending| sending.ticket == Some(ticket)) {
+            self.sent(outcome, context);
         } else if let Some((_, draft)) = self.inking.take_if(|(inking, _)| *inking == ticket) {
-            match outcome {
-                Ok(_) => {
-                    self.viewer.drop_inked(&draft);
-                    self.show(context);
-                    if std::mem::take(&mut self.opinion_next) {
-                        self.write_opinion(context);
-                    }
-                }
-                Err(failure) if failure.code == FailureCode::TextCheck => {
-                    context.confirm(text_question(failure, "Ink it as it is?"), Action::InkChecked);
-                }
-                Err(failure) => {
-                    self.opinion_next = false;
-                    context.say_failure(failure);
-                }
-            }
+            self.inked(&draft, outcome, context);
         } else if self.changing == Some(ticket) {
             self.changing = None;
             match outcome {
@@ -648,10 +447,16 @@ impl Screen for CaseScreen {
 
     fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
         let (images, panel) = self.parts(context.area);
-        if panel.is_some_and(|panel| panel.contains(Position::new(pointer.column, pointer.row))) {
+        let at = Position::new(pointer.column, pointer.row);
+        if panel.is_some_and(|panel| panel.contains(at)) {
             match pointer.kind {
-                MouseEventKind::ScrollDown => self.scroll = self.scroll.saturating_add(3).min(10_000),
-                MouseEventKind::ScrollUp => self.scroll = self.scroll.saturating_sub(3),
+                MouseEventKind::ScrollDown => self.scroll_panel(3),
+                MouseEventKind::ScrollUp => self.scroll_panel(-3),
+                MouseEventKind::Down(MouseButton::Left) => {
+                    if let Some(tab) = panel.and_then(|panel| panel::tab_at(panel, at)) {
+                        self.turn_to(tab, context);
+                    }
+                }
                 _ => {}
             }
             return;
@@ -719,11 +524,6 @@ impl Screen for CaseScreen {
             panel::draw(self, view, frame, area, look);
         }
     }
-}
-
-/// Whether there is something to jump to.
-fn is_about_mark(message: &MessageView) -> bool {
-    message.about.as_ref().is_some_and(|about| about.image.is_some())
 }
 
 /// Asks about words that may name the patient.

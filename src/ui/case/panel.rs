@@ -1,7 +1,7 @@
 //! The panel beside the images: question, opinions, talk, marks, members, history.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
@@ -66,6 +66,17 @@ pub(super) fn draw(screen: &CaseScreen, case: &CaseView, frame: &mut Frame<'_>, 
             );
         }
     }
+}
+
+/// The page whose title is at a place of the screen.
+pub(super) fn tab_at(panel: Rect, at: Position) -> Option<Tab> {
+    // Behind the border, each title with a blank after it.
+    let mut x = panel.x + 1;
+    TABS.into_iter().find(|tab| {
+        let from = x;
+        x = x.saturating_add(u16::try_from(tab.title().len()).unwrap_or(u16::MAX)).saturating_add(1);
+        at.y == panel.y && (from..x - 1).contains(&at.x)
+    })
 }
 
 /// The number of a member, which decides the colour of her name and her marks.

@@ -148,6 +148,8 @@ pub enum Action {
     PanDown,
     ResetView,
     Panel,
+    PanelDown,
+    PanelUp,
     Thumbnails,
     Interpolate,
     Overlays,

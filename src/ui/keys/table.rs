@@ -169,6 +169,8 @@ const CASE: &[Binding] = &[
     bind(Chord::control('a'), Action::AcceptCase, "accept the invitation"),
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),
     bind(Chord::control('t'), Action::Transfers, "transfers: what waits"),
+    bind(Chord::key(')'), Action::PanelDown, "scroll the panel down"),
+    bind(Chord::key('('), Action::PanelUp, "scroll the panel up"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),
 ];
 

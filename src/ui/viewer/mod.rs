@@ -160,6 +160,7 @@ impl Viewer {
         // What had not arrived may be here now.
         self.failed.clear();
         self.places.forget_slices();
+        self.count_key_images();
         self.fill_ports();
         self.renew_cuts(context);
         self.want(context);
@@ -167,7 +168,10 @@ impl Viewer {
 
     /// Takes the marks of a case.
     pub fn set_marks(&mut self, marks: Vec<CaseMark>) {
-        self.marks = marks;
+        if self.marks != marks {
+            self.marks = marks;
+            self.count_key_images();
+        }
     }
 
     /// Takes what colleagues draw just now; all of it, each time.
@@ -188,6 +192,10 @@ impl Viewer {
     /// This person's mark that calls a frame a key image.
     pub fn my_key_image(&self, key: &PictureKey) -> Option<&CaseMark> {
         self.marks.iter().find(|mark| mark.mine && mark.is_key_image() && mark.is_on(key))
+    }
+
+    pub fn is_hidden(&self, mark: &CaseMark) -> bool {
+        self.hidden.hides(mark)
     }
 
     pub fn is_marking(&self) -> bool {

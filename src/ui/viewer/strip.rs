@@ -3,7 +3,7 @@
 //! It stands where it takes nothing from the pictures, or where it was asked for. What does not fit is on another page,
 //! and the page is that of the series in the active viewport.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -17,7 +17,8 @@ use super::super::look::Look;
 use super::super::picture::PictureKey;
 use super::super::screen::{Context, Dots};
 use super::super::widget::text::shortened;
-use super::{CaseMark, Stack, Viewer};
+use super::stack::Slot;
+use super::{Stack, Viewer};
 use crate::encoding::text::shown;
 use crate::view::raster::Scene;
 
@@ -41,6 +42,8 @@ pub struct Strip {
     /// As the person wants it, if she said so.
     wanted: Option<bool>,
     chosen: HashMap<Arc<str>, PictureKey>,
+    /// How many frames of a series are key images.
+    key_images: HashMap<Arc<str>, usize>,
 }
 
 impl Strip {
@@ -61,6 +64,16 @@ impl Strip {
 }
 
 impl Viewer {
+    /// Counts the key images of each series, each once whoever called it one. Called when marks or series change, as both
+    /// may be many.
+    pub(super) fn count_key_images(&mut self) {
+        let marks = self.marks.iter().filter(|mark| mark.is_key_image());
+        let frames: HashSet<(&str, u32)> = marks.map(|mark| (mark.sop_instance_uid.as_str(), mark.frame)).collect();
+        let is_key = |slot: &&Slot| frames.contains(&(&*slot.key.sop_instance_uid, slot.key.frame));
+        let count = |stack: &Stack| (Arc::clone(&stack.id), stack.slots.iter().filter(is_key).count());
+        self.strip.key_images = self.stacks.iter().map(count).collect();
+    }
+
     /// The strip, if it stands, and what is left for the viewports.
     pub(super) fn beside_strip(&self, area: Rect) -> (Option<Rect>, Rect) {
         let is_possible = area.width >= WIDTH + BESIDE_WIDTH_MIN && area.height >= ENTRY_ROWS;
@@ -170,9 +183,7 @@ impl Viewer {
         let style = if missing == 0 { look.dim() } else { look.warn() };
         let counted = if stack.is_index() { format!("{counted} images") } else { stack.counted(&counted) };
         let mut spans = vec![Span::styled(counted, style)];
-        let is_key =
-            |mark: &&CaseMark| mark.is_key_image() && stack.position(&mark.sop_instance_uid, mark.frame).is_some();
-        let key_images = self.marks.iter().filter(is_key).count();
+        let key_images = self.strip.key_images.get(&stack.id).copied().unwrap_or_default();
         if key_images > 0 {
             spans.push(Span::styled(format!("  {key_images} key"), look.good()));
         }

@@ -171,7 +171,7 @@ impl Case {
                     }
                     Request::Attend { .. } => self.attending = Some(ticket),
                     Request::MarkAdd { .. } => self.inking = Some(ticket),
-                    Request::Pencil { .. } => self.app.reply(ticket, Reply::Nothing {}),
+                    Request::Pencil { .. } | Request::MarkRemove { .. } => self.app.reply(ticket, Reply::Nothing {}),
                     _ => {}
                 }
             }
@@ -728,6 +728,22 @@ fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
     assert!(case.shows("image 1/3"), "n goes to key images too");
     case.keys("m");
     assert_eq!(case.count("key image of"), 0, "hidden with the marks");
+    case.app.asked.clear();
+    case.marks.push(MarkView { id: "m-mine".into(), author: "Dr. Anna Weber".into(), ..case.marks[0].clone() });
+    case.app.pass(6_000);
+    case.serve();
+    case.keys("K");
+    assert!(!case.app.asked.iter().any(|asked| matches!(asked, Request::MarkRemove { .. })), "it is not seen");
+    assert!(case.app.said().contains("m shows them"));
+}
+
+#[test]
+fn an_image_that_two_call_a_key_image_counts_once() {
+    let first = uid(THICK, 0, 30);
+    let of = |author: &str| MarkView { author: author.into(), ..mark("key-image", &first, &[]) };
+    let mut case = Case::with(&[THICK, PRIOR], vec![of("Dr. Anna Weber"), of("Dr. Ben Okafor")], (200, 60));
+    case.passes();
+    assert!(case.shows("3 images  1 key"));
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! What is said in a case: messages with what their writer sees, answers to marks, and the way back to both.
+
+use super::{CaseScreen, Tab, panel, text_question};
+use crate::encoding::text::shown;
+use crate::node::api::{AttachedView, FailureCode, MessageView, Request};
+use crate::ui::keys::Action;
+use crate::ui::message::Ticket;
+use crate::ui::screen::{Context, Outcome};
+
+/// A mark that is answered.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub(super) id: String,
+    /// Whose it is and what it measures.
+    pub(super) words: String,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// None while the person is asked about its words.
+    pub(super) ticket: Option<Ticket>,
+    text: String,
+    view: Option<AttachedView>,
+    reply_to: Option<String>,
+}
+
+impl CaseScreen {
+    pub(super) fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
+        let (text, view, reply_to) = match &self.sending {
+            Some(sending) => (sending.text.clone(), sending.view.clone(), sending.reply_to.clone()),
+            None => {
+                let view = if self.with_view { self.viewer.attached(context) } else { None };
+                let reply_to = self.about.as_ref().map(|about| about.id.clone());
+                (self.message.text().trim().to_owned(), view, reply_to)
+            }
+        };
+        if text.is_empty() {
+            return;
+        }
+        let request = Request::Say {
+            case: self.id.clone(),
+            text: text.clone(),
+            view: view.clone(),
+            reply_to: reply_to.clone(),
+            text_checked,
+        };
+        self.sending = Some(Sending { ticket: Some(context.write(request)), text, view, reply_to });
+    }
+
+    /// Writes an answer to the mark that was jumped to.
+    pub(super) fn answer_mark(&mut self, context: &mut Context<'_>) {
+        let marks = self.view.iter().flat_map(|view| &view.marks);
+        let chosen = self.viewer.chosen_mark().map(|mark| mark.id.clone());
+        let Some(mark) = chosen.and_then(|id| marks.into_iter().find(|mark| mark.id == id)) else {
+            context.say("Choose a mark first: n goes from one to the next.");
+            return;
+        };
+        let about = Answered { id: mark.id.clone(), words: panel::whose_mark(mark) };
+        self.turn_to(Tab::Discussion, context);
+        (self.writing, self.with_view, self.about) = (true, false, Some(about));
+    }
+
+    /// Shows what the writers of messages saw or answered, the newest first, and after the oldest what was looked at
+    /// before.
+    pub(super) fn show_view(&mut self, context: &mut Context<'_>) {
+        let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
+        let views: Vec<_> = messages.filter(|message| message.view.is_some() || is_about_mark(message)).collect();
+        let next = self.seen_view.map_or(0, |seen| seen + 1);
+        match views.get(next).map(|message| (message, &message.view)) {
+            Some((message, None)) => {
+                let about = message.about.as_ref();
+                let is_here = about.is_some_and(|about| self.viewer.show_mark(&about.id, context));
+                let missing = if is_here { "" } else { " Its image is not here." };
+                context.say(&format!("What {} answers.{missing} V goes on.", shown(&message.author)));
+                self.seen_view = Some(next);
+            }
+            Some((message, Some(view))) => {
+                let missing = match self.viewer.restore(view, context) {
+                    0 => String::new(),
+                    missing => format!(" {missing} of its images are not here."),
+                };
+                context.say(&format!("What {} saw.{missing} V goes on.", shown(&message.author)));
+                self.seen_view = Some(next);
+            }
+            None if self.seen_view.take().is_some() => {
+                self.viewer.go_back(context);
+                context.say("What you looked at before.");
+            }
+            None => context.say("No message has a view with it or answers a mark: S says something with what you see."),
+        }
+    }
+
+    /// Takes what became of a message.
+    pub(super) fn sent(&mut self, outcome: &Outcome, context: &mut Context<'_>) {
+        if let Some(sending) = &mut self.sending {
+            sending.ticket = None;
+        }
+        match outcome {
+            Ok(_) => {
+                self.sending = None;
+                self.message.clear();
+                self.writing = false;
+                self.show(context);
+            }
+            Err(failure) if failure.code == FailureCode::TextCheck => {
+                context.confirm(text_question(failure, "Send it as it is?"), Action::SendChecked);
+            }
+            Err(failure) => {
+                self.sending = None;
+                context.say_failure(failure);
+            }
+        }
+    }
+}
+
+/// Whether there is something to jump to.
+fn is_about_mark(message: &MessageView) -> bool {
+    message.about.as_ref().is_some_and(|about| about.image.is_some())
+}
