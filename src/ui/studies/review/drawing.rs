@@ -81,8 +81,11 @@ impl LeftOutReview {
                 }
             }
             MouseEventKind::Up(MouseButton::Left) => {
+                let Some((from, last)) = self.masks.drag.take() else { return };
+                // Of a quick drag only its beginning and its end are told.
+                let to = self.under(pointer, context).map_or(last, |(pixel, _)| pixel);
                 // A click covers nothing.
-                if let Some((from, to)) = self.masks.drag.take().filter(|(from, to)| from != to) {
+                if from != to {
                     self.cover(between(from, to), context);
                 }
             }

@@ -65,6 +65,18 @@ fn two_corners_set_by_keys_make_a_rectangle_that_is_black_at_once() {
 }
 
 #[test]
+fn a_quick_drag_of_which_only_beginning_and_end_are_told_covers_the_same() {
+    let Some(mut app) = with_picture() else { return };
+    drag(&mut app, (50, 10), (60, 12));
+    let all = drawn(&mut app);
+    assert_eq!(all.len(), 1);
+    let Some(mut quick) = with_picture() else { return };
+    mouse(&mut quick, MouseEventKind::Down(MouseButton::Left), 50, 10);
+    mouse(&mut quick, MouseEventKind::Up(MouseButton::Left), 60, 12);
+    assert_eq!(drawn(&mut quick), all);
+}
+
+#[test]
 fn the_mouse_covers_what_it_is_dragged_over_and_a_click_covers_nothing() {
     let Some(mut app) = with_picture() else { return };
     // The list is 34 wide, and four lines of words stand above the picture, under the bar.
