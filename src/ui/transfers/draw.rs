@@ -11,7 +11,7 @@ use super::Transfers;
 use crate::encoding::text::shown;
 use crate::node::api::{Progress, TransferView};
 use crate::ui::look::Look;
-use crate::ui::widget::amount::{bytes, progress};
+use crate::ui::widget::amount::{bytes, duration, progress};
 use crate::ui::widget::text::hanging;
 use crate::ui::worklist::arrived;
 
@@ -81,8 +81,8 @@ fn transfer(line: &TransferView, is_chosen: bool, width: u16, look: Look) -> [Li
         Span::styled(what, if is_chosen { look.chosen() } else { look.plain() }),
     ]);
     let indent = " ".repeat(STATE_CELLS + 1);
-    let how_far = how_far(line);
     let room = usize::from(width).saturating_sub(indent.len());
+    let how_far = how_far(line, room);
     let waits = line.waits_for.as_ref().map(|why| format!("waits for {}", shown(why))).unwrap_or_default();
     let dim = |text: &str| Line::styled(format!("{indent}{}", cut(text, room)), look.dim());
     match (how_far.is_empty(), waits.is_empty()) {
@@ -111,20 +111,22 @@ fn cut(text: &str, cells: usize) -> String {
     kept + "…"
 }
 
-/// What is done of what there is; nothing where it is not about images.
-fn how_far(line: &TransferView) -> String {
+/// What is done of what there is, in so many cells; nothing where it is not about images.
+fn how_far(line: &TransferView, room: usize) -> String {
     let is_taking = line.direction == "taking";
     match line.state.as_str() {
         "complete" if is_taking => format!("all {} images, {}{}", line.images_total, bytes(line.bytes_total), at(line)),
         "complete" => format!("images given, {}{}", bytes(line.bytes_done), at(line)),
         "invited" => format!("{} images, {}", line.images_total, bytes(line.bytes_total)),
         _ if is_taking => {
+            let bar = arrived(line.chunks_done, line.chunks_total);
             let images = format!("{} of {} images", line.images_done.unwrap_or(0), line.images_total);
-            format!(
-                "{}  {images}, {}",
-                arrived(line.chunks_done, line.chunks_total),
-                amount(line, Some(line.bytes_total))
-            )
+            let whole = format!("{bar}  {images}, {}", amount(line, Some(line.bytes_total)));
+            // Of a narrow line the time left is the last to go: the bar says how much there is.
+            match (whole.width() <= room, pace(line)) {
+                (false, Some(pace)) => format!("{bar}  {images}, {pace}"),
+                _ => whole,
+            }
         }
         _ if line.chunks_done == 0 && line.state != "giving" => String::new(),
         _ => {
@@ -145,6 +147,15 @@ fn amount(line: &TransferView, total: Option<u64>) -> String {
         unit: "bytes".into(),
         bytes_per_second: line.bytes_per_second,
         seconds_left: line.seconds_left,
+    })
+}
+
+/// Rate and time left, once something moved.
+fn pace(line: &TransferView) -> Option<String> {
+    let rate = format!("{}/s", bytes(line.bytes_per_second?));
+    Some(match line.seconds_left {
+        Some(seconds) => format!("{rate}, {} left", duration(seconds)),
+        None => rate,
     })
 }
 

@@ -92,6 +92,8 @@ fn what_failed_stands_first_and_each_line_says_how_far_it_is_or_what_it_waits_fo
     app.body_looks_like("transfers/all");
     app.key(KeyCode::End);
     app.body_looks_like("transfers/all-end");
+    let narrow = at(all()).body((80, 24));
+    assert!(narrow.contains("62 of 120 images, 8.2 MiB/s, 4 s left"), "{narrow}");
     let seen = app.body((200, 60));
     for words in [
         "NOT SENT    to   Dr. Ben Okafor",

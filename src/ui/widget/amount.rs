@@ -29,7 +29,8 @@ pub fn count(number: usize, what: &str) -> String {
     }
 }
 
-fn duration(seconds: u64) -> String {
+/// `7 s`, `1 min 3 s`, `2 h 1 min`.
+pub fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m} min {s} s"),
