@@ -20,6 +20,12 @@ use crate::ui::thumbnails::Thumbnails;
 use crate::ui::viewer::KEY_IMAGE;
 use crate::view::raster::Scene;
 
+/// How long an examination that is still arriving is not looked into again once it has an image, in milliseconds.
+const LOOK_AGAIN_MS: u64 = 5_000;
+
+/// Most pixels of an object that is opened for a small picture, all frames together: its file is read whole.
+const PIXELS_MAX: u64 = 64 << 20;
+
 /// The chosen case.
 #[derive(Debug, Default)]
 pub(super) struct Preview {
@@ -27,10 +33,18 @@ pub(super) struct Preview {
     case: Option<Box<CaseView>>,
     asking: Option<Ticket>,
     looking: Option<Ticket>,
-    /// The examination that was looked into last, and how many of its chunks were here then.
-    looked: Option<(String, u64)>,
+    looked: Option<Looked>,
     detail: Option<StudyDetail>,
     thumbnails: Thumbnails,
+}
+
+/// The examination that was looked into last.
+#[derive(Debug)]
+struct Looked {
+    study: String,
+    /// How many of its chunks were here then.
+    chunks: u64,
+    at_ms: u64,
 }
 
 impl Preview {
@@ -66,10 +80,14 @@ impl Preview {
 
     fn look_into_index(&mut self, context: &mut Context<'_>) {
         let Some(index) = self.case.as_deref().and_then(index) else { return };
-        let now = (index.id.clone(), index.chunks_have);
-        if self.looked.as_ref() != Some(&now) {
+        let is_due = self.looked.as_ref().is_none_or(|looked| {
+            let rests = self.image().is_some() && context.now_ms.saturating_sub(looked.at_ms) < LOOK_AGAIN_MS;
+            let is_whole = index.chunks_have == index.chunks_total;
+            looked.study != index.id || (looked.chunks != index.chunks_have && (is_whole || !rests))
+        });
+        if is_due {
+            self.looked = Some(Looked { study: index.id.clone(), chunks: index.chunks_have, at_ms: context.now_ms });
             self.looking = Some(context.ask(Request::StudyShow { study: index.id.clone(), identity: false }));
-            self.looked = Some(now);
         }
     }
 
@@ -86,9 +104,7 @@ impl Preview {
             sop_instance_uid: image.sop_instance_uid.as_str().into(),
             frame,
         };
-        let images = || {
-            detail.series_list.iter().flat_map(|series| &series.images).filter(|image| image.here && image.frames > 0)
-        };
+        let images = || detail.series_list.iter().flat_map(|series| &series.images).filter(|image| is_shown(image));
         let (key_images, others): (Vec<_>, Vec<_>) = case.marks.iter().rev().partition(|mark| mark.kind == KEY_IMAGE);
         let marked = key_images.into_iter().chain(others).find_map(|mark| {
             let image = images().find(|image| image.sop_instance_uid == mark.image)?;
@@ -99,7 +115,7 @@ impl Preview {
             let longest =
                 detail.series_list.iter().rev().filter(with_pixels).max_by_key(|series| series.images.len())?;
             let middle = longest.images.len() / 2;
-            let here = longest.images.iter().enumerate().filter(|(_, image)| image.here && image.frames > 0);
+            let here = longest.images.iter().enumerate().filter(|(_, image)| is_shown(image));
             let (_, nearest) = here.min_by_key(|(at, _)| at.abs_diff(middle))?;
             Some(key(nearest, nearest.frames / 2 + 1))
         })
@@ -139,6 +155,12 @@ impl Preview {
         let line = Paragraph::new(Span::styled(instead, look.dim())).centered().wrap(Wrap { trim: true });
         frame.render_widget(line, middle);
     }
+}
+
+/// Whether an image can stand for a case.
+fn is_shown(image: &InstanceView) -> bool {
+    let pixels = [image.rows, image.columns, image.frames].map(u64::from);
+    image.here && (1..=PIXELS_MAX).contains(&pixels.into_iter().fold(1, u64::saturating_mul))
 }
 
 /// The examination that the question is about.
@@ -297,6 +319,52 @@ mod tests {
         assert_eq!(chosen(vec![mark("length", "1.4")], half).as_deref(), Some("1.1"));
         assert_eq!(chosen(Vec::new(), vec![series("1", &[false])]), None);
         assert_eq!(chosen(vec![MarkView { frame: 9, ..mark("length", "1.0") }], vec![series("1", &[false])]), None);
+    }
+
+    #[test]
+    fn an_object_of_many_pixels_is_not_opened_for_it() {
+        let mut large = series("1", &[true; 3]);
+        for image in &mut large.images[..2] {
+            (image.rows, image.columns, image.frames) = (4_000, 4_000, 5);
+        }
+        assert_eq!(chosen(vec![mark("length", "1.0")], vec![large]).as_deref(), Some("1.2"));
+    }
+
+    #[test]
+    fn while_images_arrive_it_looks_now_and_then_and_once_more_at_the_end() {
+        use std::cell::Cell;
+        use std::rc::Rc;
+        let (have, looks) = (Rc::new(Cell::new(1)), Rc::new(Cell::new(0)));
+        let (arrived, looked) = (have.clone(), looks.clone());
+        let mut app = Harness::new(SIZES[0], move |request| match request {
+            Request::CaseList => Some(Ok(Reply::Cases { cases: vec![summary("c-1", "amber falcon", "Cyst?")] })),
+            Request::CaseShow { .. } => {
+                let mut case = with_images("c-1", Vec::new());
+                case.studies[0].chunks_have = arrived.get();
+                Some(Ok(Reply::Case(Box::new(case))))
+            }
+            Request::StudyShow { .. } => {
+                looked.set(looked.get() + 1);
+                let here = arrived.get() > 1;
+                Some(Ok(Reply::Study(detail(vec![series("1", &[here; 5])]))))
+            }
+            _ => None,
+        });
+        let mut arrives = |chunks, later_ms| {
+            have.set(chunks);
+            app.later(later_ms);
+            app.followed(crate::node::api::Event::Happened {
+                what: "chunks".into(),
+                case: Some("c-1".into()),
+                who: None,
+            });
+            looks.get()
+        };
+        assert_eq!(arrives(2, 100), 2, "the first look found no image");
+        assert_eq!(arrives(3, 100), 2);
+        assert_eq!(arrives(4, LOOK_AGAIN_MS), 3);
+        assert_eq!(arrives(5, 100), 4, "all of it is here");
+        assert_eq!(arrives(5, LOOK_AGAIN_MS), 4);
     }
 
     #[test]
