@@ -14,12 +14,11 @@ use super::keys::{self, Action, Chord, Place};
 use super::log::Happenings;
 use super::look::Look;
 use super::message::{Message, Ticket, Wish};
-use super::screen::{Context, Dice, Dots, Go, Outcome, Screen, Shows};
+use super::screen::{Asked, Context, Dice, Dots, Go, Outcome, Screen, Shows};
 use super::unlock::Unlock;
 use super::welcome::Welcome;
 use super::widget::amount::count;
 use super::widget::menu::{Palette, Picked, draw_help};
-use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
 use super::worklist::Worklist;
 use crate::encoding::text::shown;
@@ -54,7 +53,8 @@ pub struct App {
     options: Options,
     screens: Vec<Box<dyn Screen>>,
     over: Option<Over>,
-    question: Option<(Question, Action)>,
+    /// Questions that wait for yes or no, each seen while its screen lies on top.
+    questions: Vec<Asked>,
     toasts: Toasts,
     dice: Dice,
     happenings: Happenings,
@@ -81,7 +81,7 @@ impl App {
             options,
             screens: Vec::new(),
             over: None,
-            question: None,
+            questions: Vec::new(),
             toasts: Toasts::default(),
             tickets: 1,
             status: Some(status),
@@ -101,6 +101,11 @@ impl App {
         self.quitting
     }
 
+    /// What the screen on top asks.
+    fn asked(&self) -> Option<&Asked> {
+        self.questions.iter().find(|asked| asked.screen + 1 == self.screens.len())
+    }
+
     /// Takes one message; what is to be done outside comes back.
     pub fn update(&mut self, message: Message, now: Timestamp, now_ms: u64) -> Vec<Wish> {
         let mut turn = Turn { wishes: Vec::new(), go: Vec::new(), now, now_ms };
@@ -114,10 +119,11 @@ impl App {
                 if pointer.kind != MouseEventKind::Moved {
                     self.last_key_ms = now_ms;
                 }
-                if self.over.is_none() && self.question.is_none() {
+                if self.over.is_none() && self.asked().is_none() {
                     self.with_top(&mut turn, |screen, context| screen.pointer(pointer, context));
                 }
             }
+            Message::Paste(_) if self.asked().is_some() => self.last_key_ms = now_ms,
             Message::Paste(text) => {
                 self.last_key_ms = now_ms;
                 match &mut self.over {
@@ -163,14 +169,14 @@ impl App {
 
     fn key(&mut self, key: KeyEvent, turn: &mut Turn) {
         let chord = Chord::of(key);
-        if let Some((_, action)) = &self.question {
-            let action = *action;
+        if let Some(Asked { screen, action, .. }) = self.asked() {
+            let (screen, action) = (*screen, *action);
             match chord.code {
                 KeyCode::Char('y' | 'Y') => {
-                    self.question = None;
+                    self.questions.retain(|asked| asked.screen != screen);
                     self.act(action, turn);
                 }
-                KeyCode::Char('n' | 'N') | KeyCode::Esc => self.question = None,
+                KeyCode::Char('n' | 'N') | KeyCode::Esc => self.questions.retain(|asked| asked.screen != screen),
                 _ if chord == Chord::control('q') => self.quit(turn),
                 _ => {}
             }
@@ -241,7 +247,7 @@ impl App {
         self.locked = true;
         self.owner = None;
         self.over = None;
-        self.question = None;
+        self.questions.clear();
         self.toasts.clear();
         self.happenings.clear();
         self.with_all(turn, |screen, context| screen.dropped(context));
@@ -333,6 +339,7 @@ impl App {
                 Go::Back if self.screens.len() > 1 => {
                     self.with_top(turn, |screen, context| screen.dropped(context));
                     self.screens.pop();
+                    self.questions.retain(|asked| asked.screen < self.screens.len());
                 }
                 Go::Back => {}
                 Go::Lock => self.lock(turn),
@@ -340,6 +347,7 @@ impl App {
                 Go::Only(screen) => {
                     self.with_all(turn, |screen, context| screen.dropped(context));
                     self.screens.clear();
+                    self.questions.clear();
                     self.screens.push(screen);
                 }
             }
@@ -412,7 +420,8 @@ impl App {
                 wishes: &mut turn.wishes,
                 toasts: &mut self.toasts,
                 go: &mut turn.go,
-                question: &mut self.question,
+                number,
+                questions: &mut self.questions,
                 dice: &mut self.dice,
                 happenings: &self.happenings,
                 is_top: number == top,
@@ -433,7 +442,7 @@ impl App {
 
     /// The pictures on the screen, each in its place. While something lies over the screen there are none.
     pub fn scenes(&mut self) -> Vec<(Rect, Scene)> {
-        if self.over.is_some() || self.question.is_some() {
+        if self.over.is_some() || self.asked().is_some() {
             return Vec::new();
         }
         let (area, dots) = (self.body(), self.options.dots);
@@ -443,7 +452,7 @@ impl App {
     /// Cells where something lies above the pictures.
     pub fn covered(&self) -> Vec<Rect> {
         let mut covered = self.toasts.areas(self.body());
-        let is_under = self.over.is_some() || self.question.is_some();
+        let is_under = self.over.is_some() || self.asked().is_some();
         if let Some(top) = self.screens.last().filter(|_| !is_under) {
             covered.extend(top.covered(self.body(), self.options.dots));
         }
@@ -480,7 +489,7 @@ impl App {
             Some(Over::Palette(palette)) => palette.draw(frame, body, look),
             None => {}
         }
-        if let Some((question, _)) = &self.question {
+        if let Some(Asked { question, .. }) = self.asked() {
             question.draw(frame, body, look);
         }
     }

@@ -59,13 +59,24 @@ pub enum Go {
     Lock,
 }
 
+/// A question that waits for yes or no.
+pub(super) struct Asked {
+    /// Whose question it is: it is answered by nobody else, and goes when that screen goes.
+    pub screen: usize,
+    pub question: Question,
+    /// What comes to the screen with a yes.
+    pub action: Action,
+}
+
 /// What a screen may do while it takes an event.
 pub struct Context<'a> {
     pub(super) tickets: &'a mut u64,
     pub(super) wishes: &'a mut Vec<Wish>,
     pub(super) toasts: &'a mut Toasts,
     pub(super) go: &'a mut Vec<Go>,
-    pub(super) question: &'a mut Option<(Question, Action)>,
+    /// Of the screen, counted from the lowest.
+    pub(super) number: usize,
+    pub(super) questions: &'a mut Vec<Asked>,
     pub(super) dice: &'a mut Dice,
     /// What the node did, whoever asked for it.
     pub happenings: &'a Happenings,
@@ -164,9 +175,10 @@ impl Context<'_> {
         self.dice.roll()
     }
 
-    /// Asks the person; `action` comes to the screen if she says yes.
+    /// Asks the person, now or as soon as the screen lies on top again; `action` comes to the screen if she says yes.
     pub fn confirm(&mut self, question: Question, action: Action) {
-        *self.question = Some((question, action));
+        self.questions.retain(|asked| asked.screen != self.number);
+        self.questions.push(Asked { screen: self.number, question, action });
     }
 }
 

@@ -304,8 +304,8 @@ impl Harness {
 
     /// What the open question asks, whole; nothing if none is open.
     pub fn asks(&self) -> String {
-        let question = self.app.question.as_ref();
-        question.map(|(question, _)| format!("{}\n{}", question.title, question.lines.join("\n"))).unwrap_or_default()
+        let question = self.app.asked().map(|asked| &asked.question);
+        question.map(|question| format!("{}\n{}", question.title, question.lines.join("\n"))).unwrap_or_default()
     }
 
     /// What is on the screen, line by line, without space at their ends.
@@ -329,8 +329,8 @@ impl Harness {
         let (look, dots) = (Look { colour: false }, self.app.options.dots);
         let buffer = drawn((columns, rows - 2), |frame| {
             self.app.screens.last().expect("a screen").draw(frame, frame.area(), dots, look);
-            if let Some((question, _)) = &self.app.question {
-                question.draw(frame, frame.area(), look);
+            if let Some(asked) = self.app.asked() {
+                asked.question.draw(frame, frame.area(), look);
             }
         });
         text(&buffer)

@@ -5,6 +5,7 @@ use crossterm::event::MouseEvent;
 
 use super::*;
 use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status};
+use crate::ui::widget::popup::Question;
 
 /// An app at the worklist of an open home with these cases.
 fn at_worklist(size: (u16, u16), cases: Vec<CaseSummary>) -> Harness {
@@ -336,4 +337,51 @@ fn the_panel_is_turned_to_with_a_click_and_scrolled_with_keys_a_talk_from_its_en
     assert!(!app.shows("word 59"), "{}", app.screen());
     app.keys(")))");
     assert!(app.shows("word 59"));
+}
+
+/// A screen that asks as time passes, wherever it lies, and counts how often it heard yes.
+#[derive(Default)]
+struct Asker {
+    asks: bool,
+    heard: usize,
+}
+
+impl Screen for Asker {
+    fn place(&self) -> Place {
+        Place::Doctor
+    }
+
+    fn title(&self) -> String {
+        String::new()
+    }
+
+    fn act(&mut self, action: Action, _context: &mut Context<'_>) {
+        self.heard += usize::from(action == Action::Sign);
+    }
+
+    fn tick(&mut self, context: &mut Context<'_>) {
+        if std::mem::take(&mut self.asks) {
+            context.confirm(Question { title: "Sign?".into(), lines: Vec::new() }, Action::Sign);
+        }
+    }
+
+    fn draw(&self, _frame: &mut Frame<'_>, _area: Rect, _dots: Dots, _look: Look) {}
+}
+
+#[test]
+fn a_question_waits_for_its_screen_and_goes_with_it() {
+    let mut app = Harness::of(Asker { asks: true, heard: 0 });
+    app.go(Go::Over(Box::new(Asker::default())));
+    app.pass(1).keys("y");
+    assert_eq!((app.asks(), app.top::<Asker>().heard), (String::new(), 0), "the screen above asked nothing");
+    app.go(Go::Back);
+    assert!(app.asks().starts_with("Sign?"));
+    app.keys("y");
+    assert_eq!((app.asks(), app.top::<Asker>().heard), (String::new(), 1));
+    app.go(Go::Over(Box::new(Asker { asks: true, heard: 0 })));
+    app.pass(1);
+    assert!(app.asks().starts_with("Sign?"));
+    app.go(Go::Back);
+    app.keys("y");
+    assert_eq!((app.asks(), app.top::<Asker>().heard), (String::new(), 1), "its screen is gone");
 }
