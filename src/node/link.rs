@@ -420,10 +420,14 @@ impl Node {
 
     async fn disconnected(&mut self, transport: TransportKey, why: &str) {
         let Some(device) = self.device_of(&transport) else { return };
+        let mut was_reached = None;
         if let Some(link) = &mut self.link {
-            link.connected.remove(&device);
+            was_reached = link.connected.remove(&device).map(|connected| connected.identity);
             link.outgoing.retain(|(peer, _), _| *peer != device);
             link.shares.retain(|(peer, _), _| *peer != device);
+        }
+        if let Some(identity) = was_reached {
+            self.reached(identity).await;
         }
         self.live_disconnected(&device);
         self.forget_offered().await;

@@ -9,7 +9,8 @@ use crate::store::{Batch, Table};
 const WRITTEN_AGAIN_AFTER_MS: i64 = 60 * 60 * 1000;
 
 impl Node {
-    /// A device of this person is connected. Known to the hour, so that a line that comes and goes writes little.
+    /// A device of this person is connected, or was until now. Known to the hour, so that a line that comes and goes
+    /// writes little.
     pub async fn reached(&mut self, identity: IdentityKey) {
         let time = now();
         let is_known = |before: Timestamp| time.0.saturating_sub(before.0).abs() < WRITTEN_AGAIN_AFTER_MS;
