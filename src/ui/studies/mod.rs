@@ -44,6 +44,8 @@ pub struct Studies {
     naming: Option<Ticket>,
     detailing: Option<Ticket>,
     deleting: Option<Ticket>,
+    /// The study that the question about deleting names, even if the list moves.
+    asked_about: Option<String>,
     stale: bool,
     is_sorted: bool,
 }
@@ -61,6 +63,7 @@ impl Default for Studies {
             naming: None,
             detailing: None,
             deleting: None,
+            asked_about: None,
             stale: false,
             is_sorted: false,
         }
@@ -115,7 +118,7 @@ impl Studies {
         self.detailing = Some(context.ask(Request::StudyShow { study, identity: false }));
     }
 
-    fn delete(&self, study: &StudyView, context: &mut Context<'_>) {
+    fn delete(&mut self, study: &StudyView, context: &mut Context<'_>) {
         if !study.cases.is_empty() {
             context.say("A case shows this study: withdraw it there first, then delete it.");
             return;
@@ -129,6 +132,7 @@ impl Studies {
         let what = "Its images are deleted on this machine, and what ties it to its patient. The files it was imported \
                     from stay. Imported again it is another study to your colleagues.";
         lines.push(what.into());
+        self.asked_about = Some(study.id.clone());
         let title = "Delete this study here?".into();
         context.confirm(Question { title, lines }, Action::DeleteStudyConfirmed);
     }
@@ -196,12 +200,12 @@ impl Screen for Studies {
                 None => {}
             },
             Action::DeleteStudy => {
-                if let Some(study) = self.chosen_study() {
-                    self.delete(study, context);
+                if let Some(study) = self.chosen_study().cloned() {
+                    self.delete(&study, context);
                 }
             }
             Action::DeleteStudyConfirmed => {
-                if let Some(study) = self.chosen_study().map(|study| study.id.clone()) {
+                if let Some(study) = self.asked_about.take() {
                     self.deleting = Some(context.ask(Request::StudyRemove { study }));
                 }
             }

@@ -210,3 +210,24 @@ fn the_worklist_leads_to_studies_to_an_import_and_to_a_new_case() {
         assert_eq!(app.place(), place);
     }
 }
+
+#[test]
+fn the_study_that_is_deleted_is_the_one_the_question_named() {
+    let mut app = Harness::of(Studies::default());
+    let (studies, patients) = held();
+    let mut naming = None;
+    for (ticket, request) in app.take_waiting() {
+        match request {
+            Request::StudyList => app.reply(ticket, Reply::Studies { studies: studies.clone() }),
+            _ => naming = Some(ticket),
+        }
+    }
+    app.key(KeyCode::Delete);
+    assert!(app.asks().contains("Delete this study here?"), "{}", app.asks());
+    let named = app.top::<Studies>().chosen_study().unwrap().id.clone();
+    app.reply(naming.unwrap(), Reply::Patients { patients });
+    assert_ne!(app.top::<Studies>().chosen_study().unwrap().id, named, "whose they are moves the rows");
+    app.take_waiting();
+    app.keys("y");
+    assert!(matches!(app.take_one().1, Request::StudyRemove { study } if study == named));
+}
