@@ -116,6 +116,8 @@ pub struct Import {
     inbox: Vec<String>,
     preset: Preset,
     same_patient: Option<StudyPatient>,
+    /// The paths and studies of which that was said.
+    same_for: (Vec<PathBuf>, Vec<String>),
     keep_words: BTreeSet<String>,
     busy: Option<Busy>,
     /// The plan on the screen is not what would be done any more, since then.
@@ -138,6 +140,7 @@ impl Default for Import {
             inbox: Vec::new(),
             preset: Preset::default(),
             same_patient: None,
+            same_for: (Vec::new(), Vec::new()),
             keep_words: BTreeSet::new(),
             busy: None,
             changed_ms: None,
@@ -211,10 +214,7 @@ impl Import {
                 self.trouble.clear();
             }
             Action::FindStudies => {
-                (self.paths, self.inbox) = match self.source {
-                    Source::Files => (self.browser.wanted(), Vec::new()),
-                    Source::Arrivals => (Vec::new(), self.arrivals.wanted()),
-                };
+                (self.paths, self.inbox) = self.wanted();
                 if self.paths.is_empty() && self.inbox.is_empty() {
                     context.say(match self.source {
                         Source::Files => "Choose a file, folder or ZIP first.",
@@ -224,11 +224,23 @@ impl Import {
                 }
                 self.keep_words.clear();
                 self.trouble.clear();
+                if self.same_patient.is_some() && self.same_for != self.wanted() {
+                    self.same_patient = None;
+                    context.say("“Same patient as” was said of other files: s says it of these, if it is so.");
+                }
                 self.find(context);
             }
             Action::NextPreset => self.next_preset(context),
             Action::SamePatient => self.pick_patient(context),
             _ => {}
+        }
+    }
+
+    /// The files, or the studies that have arrived, that are chosen now.
+    fn wanted(&self) -> (Vec<PathBuf>, Vec<String>) {
+        match self.source {
+            Source::Files => (self.browser.wanted(), Vec::new()),
+            Source::Arrivals => (Vec::new(), self.arrivals.wanted()),
         }
     }
 
@@ -281,6 +293,10 @@ impl Import {
             },
             Action::SamePatientConfirmed => {
                 self.same_patient = picker.chosen().cloned();
+                self.same_for = match self.step {
+                    Step::Choose => self.wanted(),
+                    _ => (self.paths.clone(), self.inbox.clone()),
+                };
                 self.picker = None;
                 self.changed(context);
             }

@@ -472,3 +472,26 @@ fn no_size_of_a_terminal_breaks_a_screen() {
         }
     }
 }
+
+#[test]
+fn that_the_patient_is_the_same_was_said_of_these_files_and_holds_for_no_others() {
+    for (other, holds) in [(false, true), (true, false)] {
+        let mut app = at_plan();
+        app.keys("s");
+        let (ticket, _) = app.take_one();
+        app.reply(
+            ticket,
+            Reply::Patients { patients: vec![StudyPatient { study: "s-held".into(), patient: patient() }] },
+        );
+        app.key(KeyCode::Down).enter().keys("y");
+        app.key(KeyCode::Esc);
+        if other {
+            app.key(KeyCode::Down).keys(" ");
+        }
+        app.take_waiting();
+        app.keys("f");
+        let said = app.said();
+        assert_eq!(import_of(&app.take_one().1).same_patient.is_some(), holds);
+        assert_eq!(said.contains("was said of other files"), !holds, "{said}");
+    }
+}
