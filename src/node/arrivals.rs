@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::api::LOCKED_NOTICES;
 use super::core::{Node, open_part};
 use super::rooms::{Answered, INVITED, OFFERED, Taken, stored};
 use super::upkeep::Hands;
@@ -245,10 +246,11 @@ impl Node {
             }
         }
         if let Some(class) = urgent.iter().max() {
+            let [new, urgent, stat] = LOCKED_NOTICES;
             let word = match class {
-                2 => "STAT from a colleague",
-                1 => "urgent from a colleague",
-                _ => "a new case from a colleague",
+                2 => stat,
+                1 => urgent,
+                _ => new,
             };
             self.happened(word, None, None);
         }

@@ -4,6 +4,8 @@
 //! palette and questions lie over them and take the keys first. Locking drops every screen, so that nothing of a
 //! patient is left behind the lock.
 
+use std::collections::BTreeSet;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -19,11 +21,12 @@ use super::unlock::Unlock;
 use super::welcome::Welcome;
 use super::widget::amount::count;
 use super::widget::menu::{Palette, Picked, draw_help};
+use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
 use super::worklist::Worklist;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{Event, Passphrase, Reply, Request, SettingsView};
+use crate::node::api::{Event, LOCKED_NOTICES, Passphrase, Reply, Request, SettingsView};
 use crate::view::raster::Scene;
 
 /// How the app starts.
@@ -63,8 +66,8 @@ pub struct App {
     locking: Option<Ticket>,
     /// Name and site of who owns the home.
     owner: Option<(String, String)>,
-    /// What a locked screen may say: notices, and nothing else.
-    notice: Option<String>,
+    /// What a locked screen may say, each of [`LOCKED_NOTICES`].
+    notices: BTreeSet<String>,
     locked: bool,
     size: (u16, u16),
     last_key_ms: u64,
@@ -87,7 +90,7 @@ impl App {
             status: Some(status),
             locking: None,
             owner: None,
-            notice: None,
+            notices: BTreeSet::new(),
             locked: true,
             size,
             last_key_ms: 0,
@@ -222,7 +225,8 @@ impl App {
             Action::Palette => self.over = self.screens.last().map(|top| Over::Palette(Palette::new(top.place()))),
             Action::Redraw => turn.wishes.push(Wish::Redraw),
             Action::Lock => self.lock(turn),
-            Action::Quit => self.quit(turn),
+            Action::Quit => self.ask_to_quit(turn),
+            Action::QuitConfirmed => self.quit(turn),
             action => self.with_top(turn, |screen, context| screen.act(action, context)),
         }
     }
@@ -232,6 +236,17 @@ impl App {
         let mut turn = Turn { wishes: Vec::new(), go: Vec::new(), now, now_ms };
         self.with_all(&mut turn, |screen, context| screen.dropped(context));
         turn.wishes
+    }
+
+    /// Quits, or asks first what would be lost with it; the keys that quit answer that with yes.
+    fn ask_to_quit(&mut self, turn: &mut Turn) {
+        let lost: Vec<String> = self.screens.iter().filter_map(|screen| screen.unsaved()).map(str::to_owned).collect();
+        let Some(screen) = self.screens.len().checked_sub(1).filter(|_| !lost.is_empty()) else {
+            return self.quit(turn);
+        };
+        let question = Question { title: "Quit all the same?".into(), lines: lost };
+        self.questions.retain(|asked| asked.screen != screen);
+        self.questions.push(Asked { screen, question, action: Action::QuitConfirmed });
     }
 
     fn quit(&mut self, turn: &mut Turn) {
@@ -246,6 +261,8 @@ impl App {
         }
         self.locked = true;
         self.owner = None;
+        // An answer from before would open the worklist.
+        self.status = None;
         self.over = None;
         self.questions.clear();
         self.toasts.clear();
@@ -284,6 +301,7 @@ impl App {
                 Ok(Reply::Status(status)) if !status.initialised => self.only(Box::new(Welcome::default()), turn),
                 Ok(Reply::Status(status)) if status.locked => {
                     let given = self.options.passphrase.take();
+                    turn.wishes.push(Wish::Follow);
                     self.only(Box::new(Unlock::new(given)), turn);
                 }
                 Ok(Reply::Status(status)) => {
@@ -308,11 +326,11 @@ impl App {
     fn followed(&mut self, event: &Event, turn: &mut Turn) {
         self.happenings.take(event, turn.now);
         match event {
-            Event::Notice { text } => {
-                self.notice = Some(text.clone());
-                turn.wishes.push(Wish::Bell);
-            }
             Event::Happened { what, case, .. } => {
+                if LOCKED_NOTICES.contains(&what.as_str()) {
+                    self.notices.insert(what.clone());
+                    turn.wishes.push(Wish::Bell);
+                }
                 if what == "locked" && !self.locked {
                     self.lock(turn);
                     return;
@@ -354,7 +372,7 @@ impl App {
             let opened = self.screens.last().is_some_and(|top| !matches!(top.place(), Place::Welcome | Place::Unlock));
             if opened && self.locked {
                 self.locked = false;
-                self.notice = None;
+                self.notices.clear();
                 self.last_key_ms = turn.now_ms;
                 turn.wishes.push(Wish::Follow);
                 self.ask_status(turn);
@@ -477,9 +495,11 @@ impl App {
             None => frame.render_widget(Paragraph::new("Looking for the node of this home …"), body),
         }
         self.toasts.draw(frame, body, look);
-        if let (Some(notice), true) = (&self.notice, self.locked) {
+        if !self.notices.is_empty() && self.locked {
             let line = Rect { height: 1.min(body.height), ..body };
-            frame.render_widget(Paragraph::new(Line::styled(shown(notice).into_owned(), look.bad())).centered(), line);
+            let notices = LOCKED_NOTICES.into_iter().rev().filter(|notice| self.notices.contains(*notice));
+            let notices = notices.collect::<Vec<_>>().join("; ");
+            frame.render_widget(Paragraph::new(Line::styled(notices, look.bad())).centered(), line);
         }
         match &self.over {
             Some(Over::Help { page }) => {

@@ -217,6 +217,11 @@ pub trait Screen: Any {
         false
     }
 
+    /// What is lost if the app ends now, in words; nothing if all of it is kept.
+    fn unsaved(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Called when it comes to the top, also again.
     fn shown(&mut self, _context: &mut Context<'_>) {}
 

@@ -19,6 +19,10 @@ pub enum Answer {
     Failed(Failure),
 }
 
+/// What a locked node says of what came, and its screen too: the urgency, and nothing else. The most urgent is last.
+pub const LOCKED_NOTICES: [&str; 3] =
+    ["a new case from a colleague", "urgent from a colleague", "STAT from a colleague"];
+
 /// Something on the way to the answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -51,6 +55,7 @@ pub enum Event {
         case: Option<String>,
         who: Option<String>,
     },
+    /// What the asker has to read while it goes on.
     Notice {
         text: String,
     },

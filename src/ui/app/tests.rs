@@ -80,8 +80,11 @@ fn it_locks_by_itself_and_still_says_that_something_urgent_came() {
     assert!(!app.shows("is locked"), "a key counts");
     app.pass(1_000);
     assert!(app.shows("is locked"), "{}", app.screen());
-    app.followed(Event::Notice { text: "STAT from a verified colleague".into() });
-    assert!(app.shows("STAT from a verified colleague"));
+    for notice in ["urgent from a colleague", "STAT from a colleague", "a new case from a colleague"] {
+        app.followed(Event::Happened { what: notice.into(), case: None, who: None });
+    }
+    let all = "STAT from a colleague; urgent from a colleague; a new case from a colleague";
+    assert!(app.shows(all), "{}", app.screen());
     assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Bell)));
 }
 
@@ -384,4 +387,31 @@ fn a_question_waits_for_its_screen_and_goes_with_it() {
     app.go(Go::Back);
     app.keys("y");
     assert_eq!((app.asks(), app.top::<Asker>().heard), (String::new(), 1), "its screen is gone");
+}
+
+#[test]
+fn quitting_asks_when_words_would_be_lost_with_it() {
+    for key in ['q', 'c'] {
+        let mut app = in_case((80, 24));
+        app.keys("sNot sent yet").control(key);
+        assert!(!app.is_quitting() && app.asks().contains("A message is written and not sent."), "{}", app.asks());
+        app.keys("n").control(key).keys("y");
+        assert!(app.is_quitting());
+        let mut app = in_case((80, 24));
+        app.control(key);
+        assert!(app.is_quitting(), "nothing would be lost");
+    }
+}
+
+#[test]
+fn an_answer_about_the_home_from_before_locking_opens_nothing() {
+    let mut app = Harness::new((80, 24), |_| None);
+    app.control('l');
+    app.script = Box::new(|request| matches!(request, Request::Unlock).then(|| Ok(Reply::Nothing {})));
+    app.keys("words").enter();
+    let asked = app.take_waiting().into_iter().find(|(_, request)| matches!(request, Request::Status));
+    let (ticket, _) = asked.expect("it asks whose home it is");
+    app.control('l');
+    app.reply(ticket, status(true));
+    assert!(app.shows("is locked"), "{}", app.screen());
 }

@@ -115,6 +115,7 @@ pub enum Action {
     SignIncomplete,
     SignChecked,
     LeaveConfirmed,
+    QuitConfirmed,
     // Viewer
     SliceUp,
     SliceDown,

@@ -29,7 +29,6 @@ impl Happenings {
     pub fn take(&mut self, event: &Event, time: Timestamp) {
         let (what, case, who) = match event {
             Event::Happened { what, case, who } => (what.clone(), case.clone(), who.clone()),
-            Event::Notice { text } => (text.clone(), None, None),
             Event::Ready { addresses, .. } if addresses.is_empty() => ("not listening".into(), None, None),
             Event::Ready { addresses, .. } => (format!("listening on {}", addresses.join(", ")), None, None),
             // The rest goes only to who asked for it.

@@ -316,6 +316,10 @@ impl Screen for NewCase {
         self.counting = Some(context.ask(Request::CardList));
     }
 
+    fn unsaved(&self) -> Option<&'static str> {
+        (!self.is_empty()).then_some("The case that you are writing is not sent and not kept.")
+    }
+
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         if self.sending.is_some() {
             return;
