@@ -2,7 +2,7 @@
 //! it shows a name and admitted with that.
 //!
 //! Only what was on the screen may be admitted: of each frame that the contact sheets would show, the picture must
-//! have stood on the terminal ([`Screen::picture_drawn`]), and no smaller than a name can be read in it: a picture
+//! have stood on the terminal ([`LeftOutReview::picture_drawn`]) and stood still, and no smaller than a name can be read in it: a picture
 //! made of half cells shows where an organ lies, not who it belongs to. Decisions wait here until they are written together; the
 //! node then records who looked, when, and at which bytes. Whoever leaves without writing has decided nothing.
 //!
@@ -10,7 +10,7 @@
 //! frames that were seen without them must be seen again. Images that were never left out can be called up as well,
 //! since any may be masked that no case has given away.
 //!
-//! This screen asks for pictures and says where they belong ([`Screen::pictures`]); drawing them is the business of
+//! This screen asks for pictures and says where they belong ([`Screen::scenes`]); drawing them is the business of
 //! whoever owns the terminal: over the whole range of their values, as on the sheets, since a file's own window may
 //! leave a name black on black.
 
@@ -26,6 +26,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use self::masks::{Masks, covered};
 use crate::node::api::{Event, ImageMask, LeftOutImage, Progress, Rectangle, Reply, Request};
 use crate::study::pixels::Window;
+use crate::ui::graphics::Protocol;
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::message::{Ticket, Wish};
@@ -49,6 +50,9 @@ const LIST_WIDTH: u16 = 34;
 /// sheets have the same. Below it half a screen pixel an image pixel has to do, at which burned-in text is still read.
 const SEEN_SIDE_PX: u32 = 640;
 
+/// How long a picture must stand still to count as seen, in milliseconds.
+const REST_MS: u64 = 200;
+
 /// Lines above the picture.
 const ABOUT_LINES: u16 = 4;
 
@@ -71,6 +75,10 @@ pub struct LeftOutReview {
     seen: BTreeSet<PictureKey>,
     /// Frames that stood there too small to read a name in.
     coarse: BTreeSet<PictureKey>,
+    /// What the last drawing showed, and whether large enough to read a name in it.
+    drawn: Option<(PictureKey, bool)>,
+    /// What was drawn at the last tick, and since when, in milliseconds.
+    resting: Option<((PictureKey, bool), u64)>,
     pictures: Pictures,
     rasters: Rasters<(PictureKey, Vec<Rectangle>)>,
     masks: Masks,
@@ -93,6 +101,8 @@ impl LeftOutReview {
             decisions: BTreeMap::new(),
             seen: BTreeSet::new(),
             coarse: BTreeSet::new(),
+            drawn: None,
+            resting: None,
             pictures: Pictures::default(),
             rasters: Rasters::default(),
             masks: Masks::default(),
@@ -232,6 +242,12 @@ impl LeftOutReview {
         (admit, keep_out, masks)
     }
 
+    /// Images with rectangles that are not burned in, and without a decision.
+    fn drawn_only(&self) -> usize {
+        let open = |image: &&LeftOutImage| !self.decisions.contains_key(&image.sop_instance_uid);
+        self.masks.changed(self.images.iter().flatten().filter(open))
+    }
+
     fn confirm(&self, context: &mut Context<'_>) {
         let (admit, keep_out, masks) = self.decided();
         if self.decisions.is_empty() {
@@ -255,6 +271,10 @@ impl LeftOutReview {
         let waiting = waiting.count();
         if waiting > 0 {
             lines.push(format!("{} still undecided, and left out as before.", count(waiting, "image")));
+        }
+        let drawn = self.drawn_only();
+        if drawn > 0 {
+            lines.push(format!("Rectangles over {} wait: a admits it with them.", count(drawn, "image")));
         }
         lines.push(String::new());
         let said = "You have looked at each and found no name in what you admit. Your name, the time and the hash of \
@@ -286,6 +306,11 @@ impl Screen for LeftOutReview {
         "left-out images: is a name in the picture?".into()
     }
 
+    fn unsaved(&self) -> Option<&'static str> {
+        let is_pending = !self.decisions.is_empty() || self.drawn_only() > 0;
+        is_pending.then_some("Decisions and rectangles over images are not written.")
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         if self.listing.is_none() {
             self.listing = Some(context.ask(Request::StudyLeftOut { study: self.study.to_string(), all: self.all }));
@@ -305,7 +330,7 @@ impl Screen for LeftOutReview {
         match action {
             Action::Back if self.writing.is_some() => {}
             Action::Back => {
-                let drawn = self.masks.changed(self.images.iter().flatten());
+                let drawn = self.drawn_only();
                 let lines = match (self.decisions.len(), drawn) {
                     (0, 0) => return context.go(Go::Back),
                     (0, drawn) => {
@@ -367,8 +392,17 @@ impl Screen for LeftOutReview {
             match outcome.as_deref() {
                 Ok(Reply::LeftOut { images }) => {
                     let before = self.image().map(|image| image.sop_instance_uid.clone());
-                    self.images = Some(images.clone());
+                    // What was decided or drawn on stays listed until it is written, whichever images are wanted.
+                    let mut images = images.clone();
+                    for image in self.images.take().into_iter().flatten() {
+                        let is_pending = self.decisions.contains_key(&image.sop_instance_uid)
+                            || self.masks.changed(std::iter::once(&image)) > 0;
+                        if is_pending && !images.iter().any(|one| one.sop_instance_uid == image.sop_instance_uid) {
+                            images.push(image);
+                        }
+                    }
                     let again = images.iter().position(|image| Some(&image.sop_instance_uid) == before.as_ref());
+                    self.images = Some(images);
                     let at = again.or_else(|| self.next_open()).unwrap_or(0);
                     self.go_to(at, context);
                 }
@@ -383,8 +417,8 @@ impl Screen for LeftOutReview {
             self.progress = None;
             match outcome.as_deref() {
                 Ok(Reply::Decided { admitted, kept_out, masked }) => {
-                    self.decisions.clear();
-                    self.masks.clear();
+                    let written = std::mem::take(&mut self.decisions);
+                    self.masks.forget(|uid| written.contains_key(uid));
                     if *masked > 0 {
                         // What is stored of them is another picture now.
                         context.wish(Wish::Forget);
@@ -401,6 +435,10 @@ impl Screen for LeftOutReview {
                 Err(failure) => context.say_failure(failure),
             }
         }
+    }
+
+    fn tick(&mut self, context: &mut Context<'_>) {
+        self.count(context.shows.protocol, context.now_ms);
     }
 
     fn on_the_way(&mut self, ticket: Ticket, event: &Event, _context: &mut Context<'_>) {
@@ -493,11 +531,21 @@ impl LeftOutReview {
             return;
         }
         let needed = image.rows.max(image.columns).div_ceil(2).min(SEEN_SIDE_PX);
-        if width_px.max(height_px) >= needed {
-            self.seen.insert(key.clone());
-        } else {
-            self.coarse.insert(key.clone());
+        self.drawn = Some((key.clone(), width_px.max(height_px) >= needed));
+    }
+
+    /// Counts what stands still: the first drawing over a slow line is a coarse one. What was drawn and stood under
+    /// nothing is drawn again before each tick.
+    fn count(&mut self, protocol: Protocol, now_ms: u64) {
+        let before = self.resting.take();
+        let Some(drawn) = self.drawn.take() else { return };
+        let since_ms = before.filter(|(other, _)| *other == drawn).map_or(now_ms, |(_, since_ms)| since_ms);
+        if now_ms.saturating_sub(since_ms) >= REST_MS {
+            let (key, is_large) = &drawn;
+            let is_readable = *is_large && protocol != Protocol::None;
+            if is_readable { &mut self.seen } else { &mut self.coarse }.insert(key.clone());
         }
+        self.resting = Some((drawn, since_ms));
     }
 }
 

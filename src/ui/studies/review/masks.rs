@@ -94,9 +94,10 @@ impl Masks {
         changes
     }
 
-    /// Forgets what was drawn: it is burned in, or was given up.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Forgets what was drawn over images that are written.
+    pub(super) fn forget(&mut self, is_written: impl Fn(&str) -> bool) {
+        self.drawn.retain(|uid, _| !is_written(uid));
+        (self.cursor, self.drag) = (None, None);
     }
 
     fn own(&mut self, image: &LeftOutImage) -> &mut Vec<Rectangle> {

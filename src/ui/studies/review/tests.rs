@@ -74,12 +74,28 @@ fn open_pictures(app: &mut Harness) -> Vec<PictureKey> {
     opened
 }
 
+/// What the terminal does: draws a picture of this size, and it stands still.
+fn stands(app: &mut Harness, key: &PictureKey, width_px: u32, height_px: u32) {
+    for _ in 0..2 {
+        app.top::<LeftOutReview>().picture_drawn(key, width_px, height_px);
+        app.pass(REST_MS);
+    }
+}
+
+/// Has the screen drawn, and looks at it for a while.
+fn look(app: &mut Harness) {
+    for _ in 0..2 {
+        app.scenes();
+        app.pass(REST_MS);
+    }
+}
+
 /// What the terminal does: draws what is wanted, and says so.
 fn draw_pictures(app: &mut Harness) -> usize {
     let wanted = app.top::<LeftOutReview>().pictures(Rect::new(0, 0, 80, 22));
     for (key, area) in &wanted {
         assert!(area.width >= 40 && area.height >= 15, "{area:?}");
-        app.top::<LeftOutReview>().picture_drawn(key, 400, 300);
+        stands(app, key, 400, 300);
     }
     wanted.len()
 }
@@ -111,17 +127,24 @@ fn nothing_is_admitted_before_its_picture_stood_on_the_screen_large_enough_to_re
     assert_eq!(app.take_waiting().len(), 0, "opened is not seen");
     assert_eq!(app.top::<LeftOutReview>().chosen.at, 1);
     let other = PictureKey { study: "s-aaaa".into(), sop_instance_uid: "1.3".into(), frame: 1 };
-    app.top::<LeftOutReview>().picture_drawn(&other, 800, 600);
+    stands(&mut app, &other, 800, 600);
     app.keys("a");
     assert_eq!(app.top::<LeftOutReview>().chosen.at, 1, "another picture is not this one");
     let key = app.top::<LeftOutReview>().pictures(Rect::new(0, 0, 80, 22)).remove(0).0;
-    app.top::<LeftOutReview>().picture_drawn(&key, 92, 72);
+    stands(&mut app, &key, 92, 72);
     app.keys("a");
     assert!(
         app.top::<LeftOutReview>().chosen.at == 1 && app.said().contains("too small to read a name"),
         "{}",
         app.said()
     );
+    app.top::<LeftOutReview>().picture_drawn(&key, 800, 600);
+    app.pass(REST_MS);
+    app.keys("a");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 1, "a first drawing may be a coarse one");
+    app.pass(4 * REST_MS);
+    app.keys("a");
+    assert_eq!(app.top::<LeftOutReview>().chosen.at, 1, "nor does what is drawn no more");
     assert_eq!(draw_pictures(&mut app), 1);
     app.keys("a");
     assert_eq!(app.top::<LeftOutReview>().chosen.at, 2, "on to the next");
@@ -253,4 +276,37 @@ fn no_size_of_a_terminal_breaks_the_screen() {
     for (width, height) in [(1, 3), (2, 3), (10, 5), (40, 8), (300, 100)] {
         at_review().body((width, height));
     }
+}
+
+#[test]
+fn without_pictures_nothing_was_seen() {
+    let mut app = at_review();
+    let key = PictureKey { study: "s-aaaa".into(), sop_instance_uid: "1.2".into(), frame: 1 };
+    for (protocol, is_seen) in [(Protocol::None, false), (Protocol::HalfBlocks, true)] {
+        let screen = app.top::<LeftOutReview>();
+        for now_ms in [0, REST_MS] {
+            screen.drawn = Some((key.clone(), true));
+            screen.count(protocol, now_ms);
+        }
+        assert_eq!(screen.seen.contains(&key), is_seen);
+        screen.resting = None;
+    }
+}
+
+#[test]
+fn what_was_decided_stays_listed_and_is_written_though_others_are_listed() {
+    let all = || [images(), vec![image("9.9", 9, 1)]].concat();
+    let mut app = at_review();
+    app.keys("o");
+    let (ticket, request) = app.take_one();
+    assert!(matches!(request, Request::StudyLeftOut { all: true, .. }));
+    app.reply(ticket, Reply::LeftOut { images: all() });
+    app.key(crossterm::event::KeyCode::End).keys("x").keys("o");
+    let (ticket, _) = app.take_one();
+    app.reply(ticket, Reply::LeftOut { images: images() });
+    app.enter();
+    assert!(app.asks().contains("1 image kept out"), "{}", app.asks());
+    app.keys("y");
+    let (_, request) = app.take_one();
+    assert!(matches!(&request, Request::StudyDecide { keep_out, .. } if *keep_out == ["9.9"]), "{request:?}");
 }

@@ -13,7 +13,7 @@ fn with_picture() -> Option<Harness> {
         eprintln!("SKIPPED: no samples");
         return None;
     }
-    app.scenes();
+    look(&mut app);
     Some(app)
 }
 
@@ -118,7 +118,7 @@ fn an_image_with_rectangles_is_seen_again_and_admitted_masked() {
     cover_by_keys(&mut app);
     app.keys("a");
     assert!(app.said().contains("not on the screen yet"), "seen without the rectangles is not seen: {}", app.said());
-    app.scenes();
+    look(&mut app);
     app.keys("a");
     assert_eq!((app.top::<LeftOutReview>().chosen.at, app.place()), (2, Place::StudyReview), "on to the next");
     app.keys("x");
@@ -183,7 +183,7 @@ fn images_never_left_out_can_be_listed_and_masked_unless_a_case_has_them() {
     let plain = |uid: &str, given| LeftOutImage { state: "in".into(), why: String::new(), given, ..image(uid, 9, 1) };
     app.reply(ticket, Reply::LeftOut { images: vec![plain("1.8", true), plain("1.9", false)] });
     open_pictures(&mut app);
-    app.scenes();
+    look(&mut app);
     app.body_looks_like("studies/review-all");
     app.keys("m");
     assert!(app.said().starts_with("A case has given this image away"), "{}", app.said());
@@ -194,7 +194,7 @@ fn images_never_left_out_can_be_listed_and_masked_unless_a_case_has_them() {
     app.keys("x");
     assert!(app.said().contains("cannot be kept out"), "{}", app.said());
     cover_by_keys(&mut app);
-    app.scenes();
+    look(&mut app);
     app.keys("a");
     assert_eq!(app.top::<LeftOutReview>().decided().2.len(), 1);
 }
@@ -210,7 +210,7 @@ fn a_mask_that_was_burned_in_is_changed_and_not_taken_off() {
     app.keys("mua");
     assert!(app.said().contains("not taken off"), "{}", app.said());
     cover_by_keys(&mut app);
-    app.scenes();
+    look(&mut app);
     app.keys("a");
     let (_, _, masks) = app.top::<LeftOutReview>().decided();
     assert_eq!(masks[0].rectangles.len(), 1);
