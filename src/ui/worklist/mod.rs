@@ -330,9 +330,11 @@ impl Screen for Worklist {
         self.look_at_chosen(context);
     }
 
-    fn paste(&mut self, text: &str, _context: &mut Context<'_>) {
+    fn paste(&mut self, text: &str, context: &mut Context<'_>) {
         if self.filtering {
             self.filter.paste(text);
+            self.chosen = Chosen::default();
+            self.look_at_chosen(context);
         }
     }
 
