@@ -122,6 +122,7 @@ async fn a_question_and_its_answer_travel_by_file_between_people_who_are_never_c
         incomplete_ok: false,
         text_checked: false,
         draft: None,
+        asked_by: None,
     };
     let signed = reader.begin(request, 0).await.end().await.unwrap().document();
     let opinion = signed["opinion"]["id"].as_str().unwrap().to_owned();

@@ -1,6 +1,6 @@
 //! Two people consult over real sockets.
 
-use overread::node::api::{CaseNew, FailureCode, OpinionDraft, Request};
+use overread::node::api::{CaseEdit, CaseNew, FailureCode, OpinionDraft, Request};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -32,6 +32,7 @@ async fn a_question_reaches_a_colleague_and_her_answer_comes_back() {
         incomplete_ok: false,
         text_checked: false,
         draft: None,
+        asked_by: None,
     };
     let signed = consultant.json(request).await;
     assert_eq!(signed["opinion"]["delivery"][0]["state"], "delivered", "{signed}");
@@ -90,6 +91,7 @@ async fn an_answer_says_what_it_is_about_at_both_ends() {
         incomplete_ok: true,
         text_checked: true,
         draft: None,
+        asked_by: None,
     };
     let opinion = consultant.json(sign).await["opinion"]["id"].as_str().unwrap().to_owned();
     asker.until(Request::OpinionList { case: case.clone() }, |list| list["opinions"][0]["id"] == opinion).await;
@@ -115,6 +117,36 @@ async fn an_answer_says_what_it_is_about_at_both_ends() {
         let failure = consultant.ask(say("What?", unknown)).await.unwrap_err();
         assert_eq!(failure.code, FailureCode::NotFound, "{unknown}");
     }
+}
+
+/// What an opinion answers is what its author saw: a question that came while she wrote is not answered unseen.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opinion_is_not_signed_on_a_question_that_its_author_did_not_see() {
+    let asker = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let consultant = Person::new("Dr. Ben Okafor", "University Clinic").await;
+    pair(&asker, &consultant).await;
+    let case = asker.founds("Metastasis or cyst?", &[], &["Okafor"]).await;
+    consultant.accepts(&case).await;
+    let show = || Request::CaseShow { case: case.clone() };
+    let seen = |shown: &Value| -> Vec<String> { serde_json::from_value(shown["asked_by"].clone()).unwrap() };
+    let before = seen(&consultant.until(show(), |shown| shown["question"] == "Metastasis or cyst?").await);
+    let edit = CaseEdit { first_report: Some("A cyst.".into()), ..CaseEdit::default() };
+    asker.json(Request::CaseEdit { case: case.clone(), change: edit }).await;
+    let after = seen(&consultant.until(show(), |shown| shown["first_report"] == "A cyst.").await);
+    assert_ne!(before, after);
+    let sign = |asked_by: Vec<String>| Request::OpinionSign {
+        case: case.clone(),
+        opinion: OpinionDraft { impression: "It is.".into(), agreement: "agree".into(), ..OpinionDraft::default() },
+        displayed: None,
+        incomplete_ok: true,
+        text_checked: true,
+        draft: None,
+        asked_by: Some(asked_by),
+    };
+    let refused = consultant.ask(sign(before)).await.unwrap_err();
+    assert_eq!((refused.code, &refused.details["asked_by"]), (FailureCode::Unsafe, &after), "{refused}");
+    assert_eq!(consultant.shown(&case).await["opinions"], Value::Array(Vec::new()));
+    consultant.json(sign(after)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ fn sign(case: &str, impression: &str, draft: Option<u64>) -> Request {
         incomplete_ok: true,
         text_checked: true,
         draft,
+        asked_by: None,
     }
 }
 
@@ -107,6 +108,7 @@ async fn signing_drops_the_draft_that_was_signed_and_no_other() {
         incomplete_ok: false,
         text_checked: false,
         draft: Some(1),
+        asked_by: None,
     };
     assert_eq!(anna.ask(refused).await.unwrap_err().code, FailureCode::WrongUse);
     assert!(kept(&anna, &case).await.is_some(), "what was not signed is still a draft");

@@ -42,6 +42,15 @@ async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
     let fetch = Request::Fetch { case: case.clone(), series: Vec::new(), key_images: false };
     assert_eq!(reader.begin(fetch, 30).await.end().await.unwrap().document()["complete"], true);
 
+    let patients = asker.json(Request::StudyPatients).await;
+    let named = |study: &str| {
+        let patients = patients["patients"].as_array().unwrap().iter();
+        patients.clone().find(|one| one["study"] == study).unwrap()["patient"]["name"].clone()
+    };
+    let shown = asker.json(Request::CaseShow { case: case.clone() }).await;
+    let seen = [&shown["patient"]["name"], &shown["other_patients"][0]["name"]];
+    assert!(seen[0] != seen[1] && studies.iter().all(|study| seen.contains(&&named(study))), "{shown}");
+
     let withdraw = |text_checked| Request::CaseStudyWithdraw {
         case: case.clone(),
         study: studies[0].clone(),
@@ -60,6 +69,10 @@ async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
         (&withdrawn["id"], &withdrawn["deleted_by"][0]),
         (&studies[0].as_str().into(), &"Dr. Ben Okafor".into())
     );
+
+    assert_eq!((&here["patient"]["name"], &here["other_patients"]), (&named(&studies[1]), &Value::Array(Vec::new())));
+    let listed = asker.json(Request::CaseList).await;
+    assert_eq!(listed["cases"][0]["patient"], named(&studies[1]), "who was withdrawn stands over nothing");
 
     let export =
         |study: &str, name: &str| Request::StudyExport { study: study.into(), directory: folder.path().join(name) };

@@ -207,7 +207,7 @@ impl Sign {
             ask_three_questions(critical, session)?;
         }
         let Self { case, incomplete_ok, text_checked, .. } = self;
-        Ok(Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked, draft })
+        Ok(Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked, draft, asked_by: None })
     }
 
     fn typed(&mut self) -> Result<OpinionDraft, Failure> {

@@ -300,9 +300,9 @@ impl Node {
             R::MarkList { case } => self.mark_list(&case).await.map(Step::Done),
             R::MarkRemove { mark } => self.mark_remove(&mark, task).await,
             R::OpinionTemplate { case } => self.opinion_template(&case).await.map(Step::Done),
-            R::OpinionSign { case, opinion, displayed, incomplete_ok, text_checked, draft } => {
+            R::OpinionSign { case, opinion, displayed, incomplete_ok, text_checked, draft, asked_by } => {
                 let agreed = super::opinions::Agreed { incomplete_ok, text_checked };
-                let unsigned = super::opinions::Unsigned { opinion, displayed, draft };
+                let unsigned = super::opinions::Unsigned { opinion, displayed, draft, asked_by };
                 self.opinion_sign(&case, unsigned, agreed, task).await
             }
             R::OpinionDraftKeep { case, opinion, revision, last_seen } => {

@@ -6,6 +6,7 @@ use super::api::{Displayed, Failure, FailureCode, OpinionDraft, Reply};
 use super::cases::written_ids;
 use super::core::{Node, Step, Task};
 use super::pictures;
+use super::views::asked_by;
 use crate::case::content::{
     Addendum, Agreement, Basis, Content, Critical, CriticalCall, ImageRef, Mark, MarkDeleted, Measured, Opinion, Point,
     Receipt, SeriesBasis, Shape, Urgency,
@@ -30,6 +31,8 @@ pub(super) struct Unsigned {
     pub displayed: Option<Displayed>,
     /// The draft that it was written as.
     pub draft: Option<u64>,
+    /// The entries that its author saw as asked.
+    pub asked_by: Option<Vec<String>>,
 }
 
 /// What a person agreed to before she signed.
@@ -107,7 +110,7 @@ impl Node {
     pub async fn opinion_sign(
         &mut self,
         typed: &str,
-        Unsigned { opinion: draft, displayed, draft: kept }: Unsigned,
+        Unsigned { opinion: draft, displayed, draft: kept, asked_by: seen }: Unsigned,
         agreed: Agreed,
         task: Task,
     ) -> Result<Step, Failure> {
@@ -116,6 +119,13 @@ impl Node {
         if draft.impression.trim().is_empty() {
             return Err(Failure::new(FailureCode::WrongUse, "An opinion needs an impression.")
                 .hint("Give --impression TEXT, or fill the template: `overread opinion template CASE`."));
+        }
+        let state = self.state(case)?;
+        let asked = asked_by(&state);
+        if seen.is_some_and(|seen| seen != asked) {
+            return Err(Failure::new(FailureCode::Unsafe, "What is asked has changed; the opinion is not signed.")
+                .hint("Read the question, its context and the first report once more, then sign.")
+                .detail("asked_by", asked));
         }
         let critical = draft.critical.as_ref();
         let fields = [

@@ -3,6 +3,8 @@
 //! Names come from the local book of colleagues, then from what the case says; every text is stripped of what a
 //! terminal would obey. The real patient stands here at the sender only.
 
+use std::collections::BTreeSet;
+
 use super::api::{
     AddendumView, BasisSeriesView, BasisView, CaseStudyView, CaseSummary, CaseView, CriticalView, Failure, FailureCode,
     ForkView, LogEntry, MarkView, MemberView, MessageView, OpinionView, PlanPatient, ReceiptView, Reply,
@@ -19,6 +21,14 @@ use crate::case::state::{CaseState, Flags, Outcome, StudyState};
 use crate::encoding::id::{CaseId, EntryId, OpinionId, base32};
 use crate::encoding::text::{shown, shown_lines};
 use crate::identity::keys::IdentityKey;
+
+/// The entries that say what is asked: question, context and first report.
+pub(super) fn asked_by(state: &CaseState) -> Vec<String> {
+    let shared = &state.shared;
+    let versions = [&shared.question, &shared.context, &shared.first_report];
+    let entries: BTreeSet<EntryId> = versions.into_iter().flatten().map(|version| version.entry).collect();
+    entries.iter().map(|entry| base32(&entry.0)).collect()
+}
 
 impl Node {
     pub fn case_list(&mut self) -> Result<Reply, Failure> {
@@ -38,6 +48,7 @@ impl Node {
         let heads: Vec<EntryId> = state.heads.iter().copied().collect();
         let not_sent = self.delivery(case, &heads).iter().any(|member| member.state == "not sent");
         let answered = self.rooms.get(&case).map_or(Answered::Accepted, |open| open.answered);
+        let patients = self.real_patients(&state)?;
         Ok(CaseSummary {
             id: case.to_string(),
             spoken: spoken_name(&case),
@@ -55,7 +66,8 @@ impl Node {
             not_sent,
             people: self.people_of(&state, &me),
             unread: unread(&state, &me),
-            patient: self.real_patient(&state)?.map(|patient| patient.name),
+            other_patients: patients.len().saturating_sub(1),
+            patient: patients.into_iter().next().map(|patient| patient.name),
         })
     }
 
@@ -67,11 +79,14 @@ impl Node {
         others.into_iter().map(|(identity, _)| self.name_in(state, identity)).collect()
     }
 
-    /// The real patient, at the sender only.
-    fn real_patient(&self, state: &CaseState) -> Result<Option<PlanPatient>, Failure> {
-        let mine = state.shared.studies.iter().find(|study| self.studies.local().contains_key(&study.study));
-        let Some(mine) = mine else { return Ok(None) };
-        library::patient_of(self.store()?, &mine.study)
+    /// The real patients of what the case shows, each once, that of the question first; at the sender only.
+    fn real_patients(&self, state: &CaseState) -> Result<Vec<PlanPatient>, Failure> {
+        let mut patients: Vec<PlanPatient> = Vec::new();
+        for study in state.current_studies().filter(|study| self.studies.local().contains_key(&study.study)) {
+            let patient = library::patient_of(self.store()?, &study.study)?;
+            patients.extend(patient.filter(|patient| !patients.iter().any(|known| known.is_who(patient))));
+        }
+        Ok(patients)
     }
 
     pub fn case_view(&mut self, case: CaseId) -> Result<CaseView, Failure> {
@@ -93,7 +108,8 @@ impl Node {
         let members = members.collect();
         let here = self.live_view(case).here;
         let studies = state.shared.studies.iter().map(|study| self.study_view(case, &state, study)).collect();
-        let patient = self.real_patient(&state)?;
+        let mut other_patients = self.real_patients(&state)?;
+        let patient = (!other_patients.is_empty()).then(|| other_patients.remove(0));
         let answered = self.rooms.get(&case).map_or(Answered::Accepted, |open| open.answered);
         let shared = &state.shared;
         let text = |version: &Option<crate::case::state::Version<String>>| {
@@ -105,6 +121,7 @@ impl Node {
             question: text(&shared.question).unwrap_or_default(),
             context: text(&shared.context),
             first_report: text(&shared.first_report),
+            asked_by: asked_by(&state),
             urgency: urgency_word(state.urgency()).into(),
             due: shared.due.as_ref().map(|due| due.value.to_string()),
             status: status_word(&state).into(),
@@ -172,6 +189,7 @@ impl Node {
             unknown: shared.unknown.len(),
             state_hash: state.state_hash().map(|hash| base32(&hash)),
             patient,
+            other_patients,
         })
     }
 
@@ -373,6 +391,7 @@ fn damaged_summary(case: &CaseId) -> CaseSummary {
         people: Vec::new(),
         unread: 0,
         patient: None,
+        other_patients: 0,
     }
 }
 

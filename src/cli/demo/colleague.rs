@@ -135,9 +135,15 @@ fn request(act: Act, case: String) -> Request {
             label: Some(label.into()),
             text_checked,
         },
-        Act::Sign(opinion) => {
-            Request::OpinionSign { case, opinion, displayed: None, incomplete_ok, text_checked, draft: None }
-        }
+        Act::Sign(opinion) => Request::OpinionSign {
+            case,
+            opinion,
+            displayed: None,
+            incomplete_ok,
+            text_checked,
+            draft: None,
+            asked_by: None,
+        },
     }
 }
 

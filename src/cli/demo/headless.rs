@@ -181,6 +181,7 @@ async fn consult(steps: &mut Steps<'_>, folder: &Path, study: Option<PathBuf>) -
         incomplete_ok: false,
         text_checked: false,
         draft: None,
+        asked_by: None,
     };
     let signed = reader.ask(sign).await?;
     let opinion = text(&signed["opinion"], "id")?;

@@ -52,6 +52,7 @@ fn summary(id: &str) -> CaseSummary {
         people: Vec::new(),
         unread: 0,
         patient: None,
+        other_patients: 0,
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) fn cases(cases: &[CaseSummary], width: usize) -> String {
 
 pub(super) fn case(view: &CaseView, width: usize) -> String {
     let mut text = String::new();
-    if let Some(real) = &view.patient {
+    for real in view.patient.iter().chain(&view.other_patients) {
         text += &patient(real, width);
         text.push('\n');
     }

@@ -117,6 +117,8 @@ fn case(text: &str) -> CaseView {
         question: text.into(),
         context: None,
         first_report: None,
+        asked_by: Vec::new(),
+        other_patients: Vec::new(),
         urgency: "routine".into(),
         due: None,
         status: "open".into(),
@@ -268,6 +270,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         people: Vec::new(),
         unread: 0,
         patient: None,
+        other_patients: 0,
     };
     let entry = LogEntry {
         id: text.into(),

@@ -32,6 +32,9 @@ pub struct CaseSummary {
     /// The real patient's name, at the sender only.
     #[serde(default)]
     pub patient: Option<String>,
+    /// How many further patients it shows.
+    #[serde(default)]
+    pub other_patients: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +44,9 @@ pub struct CaseView {
     pub question: String,
     pub context: Option<String>,
     pub first_report: Option<String>,
+    /// The entries that question, context and first report stand in.
+    #[serde(default)]
+    pub asked_by: Vec<String>,
     pub urgency: String,
     pub due: Option<String>,
     pub status: String,
@@ -63,8 +69,11 @@ pub struct CaseView {
     pub unreadable: usize,
     pub unknown: usize,
     pub state_hash: Option<String>,
-    /// At the sender only.
+    /// Whose examination the question is about, at the sender only; of what was withdrawn nobody is named.
     pub patient: Option<PlanPatient>,
+    /// Further patients, if the case shows studies of several.
+    #[serde(default)]
+    pub other_patients: Vec<PlanPatient>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -249,6 +249,10 @@ pub enum Request {
         /// The draft that is signed: it is dropped with the signature, unless another was kept since.
         #[serde(default)]
         draft: Option<u64>,
+        /// What its author saw as asked ([`CaseView::asked_by`](super::CaseView::asked_by)): nothing is signed if
+        /// something else is asked by now. Absent: whatever is asked.
+        #[serde(default)]
+        asked_by: Option<Vec<String>>,
     },
     /// Keeps an opinion that is being written, in place of the one kept before: one a case, sealed, never sent.
     OpinionDraftKeep {

@@ -77,6 +77,14 @@ pub struct PlanPatient {
     pub study_description: String,
 }
 
+impl PlanPatient {
+    /// Whether both are the same person, as far as the files say.
+    pub fn is_who(&self, other: &Self) -> bool {
+        let person = |patient: &Self| [&patient.name, &patient.patient_id, &patient.birth_date].map(String::clone);
+        person(self) == person(other)
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PlanAttribute {
     pub tag: String,

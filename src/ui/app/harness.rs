@@ -17,7 +17,8 @@ use unicode_width::UnicodeWidthStr;
 use super::{App, Options, Turn};
 use crate::encoding::time::Timestamp;
 use crate::node::api::{
-    CardView, CaseSummary, CaseView, Event, Failure, InboxView, MemberView, MessageView, Reply, Request, Status,
+    BasisView, CardView, CaseSummary, CaseView, Event, Failure, InboxView, MemberView, MessageView, OpinionView, Reply,
+    Request, Status,
 };
 use crate::ui::files::Listing;
 use crate::ui::graphics::Protocol;
@@ -404,6 +405,27 @@ impl Screen for Bottom {
     fn draw(&self, _frame: &mut Frame<'_>, _area: Rect, _dots: Dots, _look: Look) {}
 }
 
+/// An opinion of somebody, signed.
+pub fn opinion(id: &str, author: &str) -> OpinionView {
+    let basis =
+        BasisView { question: "e".into(), heads: 1, incomplete: false, limitations: Vec::new(), series: Vec::new() };
+    OpinionView {
+        id: id.into(),
+        author: author.into(),
+        state: "signed".into(),
+        agreement: "agree".into(),
+        confidence: None,
+        impression: "A cyst.".into(),
+        findings: None,
+        recommendation: None,
+        basis,
+        addenda: Vec::new(),
+        signed_before: Vec::new(),
+        delivery: Vec::new(),
+        time: "2026-11-24T09:00:00Z".into(),
+    }
+}
+
 /// What every start asks for.
 fn usual(request: &Request) -> Option<Result<Reply, Failure>> {
     match request {
@@ -472,6 +494,7 @@ pub fn summary(id: &str, spoken: &str, question: &str) -> CaseSummary {
         people: vec!["Dr. Ben Okafor".into()],
         unread: 0,
         patient: None,
+        other_patients: 0,
     }
 }
 
@@ -490,6 +513,8 @@ pub fn case(id: &str, spoken: &str) -> CaseView {
         question: "Metastasis or cyst?".into(),
         context: Some("Colon carcinoma, 2024".into()),
         first_report: None,
+        asked_by: vec!["question".into()],
+        other_patients: Vec::new(),
         urgency: "stat".into(),
         due: None,
         status: "open".into(),

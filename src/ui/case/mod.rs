@@ -13,7 +13,7 @@ mod series;
 mod states;
 mod talk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -24,6 +24,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use self::attendance::Attendance;
 use self::forms::CaseForm;
+use self::marking::Inking;
 use self::talk::{Answered, Sending};
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
@@ -32,7 +33,7 @@ use super::patient::name;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use super::transfers::Transfers;
-use super::viewer::{CaseMark, Draft, Viewer};
+use super::viewer::{CaseMark, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
 use crate::node::api::{CaseView, Event, Failure, FailureCode, LogEntry, Reply, Request, ShownImage, StudyDetail};
@@ -108,11 +109,15 @@ pub struct CaseScreen {
     logging: Option<Ticket>,
     sending: Option<Sending>,
     changing: Option<Ticket>,
-    /// The mark that becomes ink, as it was asked for.
-    inking: Option<(Ticket, Draft)>,
+    /// What was changed last stands in no answer about the case yet.
+    is_settling: bool,
+    inking: Option<Inking>,
     /// The opinion form is to come once the pencil mark is ink.
     opinion_next: bool,
-    receipt: Option<Ticket>,
+    /// The opinion whose receipt is on its way.
+    receipt: Option<(Ticket, String)>,
+    /// Opinions of which no receipt was taken: it is not tried again while the screen is open.
+    without_receipt: HashSet<String>,
     attendance: Attendance,
     /// The mark that the question is about, whichever is chosen meanwhile.
     deleting: Option<String>,
@@ -147,9 +152,11 @@ impl CaseScreen {
             logging: None,
             sending: None,
             changing: None,
+            is_settling: false,
             inking: None,
             opinion_next: false,
             receipt: None,
+            without_receipt: HashSet::new(),
             attendance: Attendance::default(),
             deleting: None,
             seen_view: None,
@@ -185,10 +192,11 @@ impl CaseScreen {
 
     /// An opinion that is on the screen has been read: that is what a receipt says, no more and no less.
     fn read_opinions(&mut self, context: &mut Context<'_>) {
-        if self.tab != Tab::Opinions || self.receipt.is_some() {
+        let is_seen = self.tab == Tab::Opinions && self.has_panel(context.area) && context.is_top;
+        let Some(view) = self.view.as_ref().filter(|view| is_seen && view.role != "none") else { return };
+        if self.receipt.is_some() {
             return;
         }
-        let Some(view) = &self.view else { return };
         let me = view.members.iter().find(|member| member.me);
         let read = |opinion: &str| {
             let entry = opinion.trim_start_matches("o-");
@@ -196,16 +204,19 @@ impl CaseScreen {
                 .iter()
                 .any(|receipt| receipt.entry == entry && me.is_some_and(|me| receipt.read.contains(&me.name)))
         };
-        let unread =
-            view.opinions.iter().find(|opinion| me.is_some_and(|me| opinion.author != me.name) && !read(&opinion.id));
-        if let Some(opinion) = unread {
-            self.receipt = Some(context.write(Request::OpinionRead { opinion: opinion.id.clone() }));
+        let of_others = view.opinions.iter().filter(|opinion| me.is_some_and(|me| opinion.author != me.name));
+        let unread = of_others.map(|opinion| &opinion.id).find(|id| !read(id) && !self.without_receipt.contains(*id));
+        if let Some(opinion) = unread.cloned() {
+            let ticket = context.write(Request::OpinionRead { opinion: opinion.clone() });
+            self.receipt = Some((ticket, opinion));
         }
     }
 
     fn turn_to(&mut self, tab: Tab, context: &mut Context<'_>) {
         self.tab = tab;
         self.scroll = 0;
+        // What is written stays, and is not written on where it is not seen.
+        self.writing &= tab == Tab::Discussion;
         self.panel = Some(true);
         if tab == Tab::History {
             self.show(context);
@@ -255,13 +266,20 @@ impl Screen for CaseScreen {
 
     fn title(&self) -> String {
         match self.view.as_deref() {
-            Some(CaseView { patient: Some(patient), .. }) => format!("{}  {}", self.spoken, name(&patient.name)),
+            Some(CaseView { patient: Some(patient), other_patients, .. }) => {
+                let more = if other_patients.is_empty() { "" } else { " AND OTHERS" };
+                format!("{}  {}{more}", self.spoken, name(&patient.name))
+            }
             _ => self.spoken.clone(),
         }
     }
 
     fn typing(&self) -> bool {
         self.writing || self.viewer.is_typing()
+    }
+
+    fn unsaved(&self) -> Option<&'static str> {
+        (!self.message.text().trim().is_empty()).then_some("A message is written and not sent.")
     }
 
     fn shown(&mut self, context: &mut Context<'_>) {
@@ -280,7 +298,11 @@ impl Screen for CaseScreen {
             Action::PreviousTab => self.turn_to(self.tab.moved(TABS.len() - 1), context),
             Action::PanelDown => self.scroll_panel(10),
             Action::PanelUp => self.scroll_panel(-10),
-            Action::Panel => self.panel = Some(!self.has_panel(context.area)),
+            Action::Panel => {
+                self.panel = Some(!self.has_panel(context.area));
+                self.writing = false;
+                self.read_opinions(context);
+            }
             Action::Write | Action::WriteWithView => {
                 self.turn_to(Tab::Discussion, context);
                 self.writing = true;
@@ -292,8 +314,8 @@ impl Screen for CaseScreen {
             Action::SendChecked => self.send(true, context),
             // What is signed rests on what was drawn: the pencil mark becomes ink first.
             Action::WriteOpinion if self.viewer.is_marking() => {
-                self.ink(false, context);
-                self.opinion_next = self.inking.is_some();
+                self.ink(context);
+                self.opinion_next = self.inking.as_ref().is_some_and(|inking| inking.ticket.is_some());
             }
             Action::WriteOpinion => self.write_opinion(context),
             Action::Change(change) => {
@@ -311,9 +333,9 @@ impl Screen for CaseScreen {
             }
             Action::Ink => {
                 self.opinion_next = false;
-                self.ink(false, context);
+                self.ink(context);
             }
-            Action::InkChecked => self.ink(true, context),
+            Action::InkChecked => self.ink_checked(context),
             Action::KeyImage => self.turn_key_image(context),
             Action::DeleteMark => self.ask_to_delete(context),
             Action::DeleteMarkConfirmed => {
@@ -362,6 +384,7 @@ impl Screen for CaseScreen {
     fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
         if self.showing == Some(ticket) {
             self.showing = None;
+            self.is_settling &= self.stale;
             match outcome.as_deref() {
                 Ok(Reply::Case(view)) => {
                     self.view = Some(view.clone());
@@ -396,20 +419,23 @@ impl Screen for CaseScreen {
             }
         } else if self.sending.as_ref().is_some_and(|sending| sending.ticket == Some(ticket)) {
             self.sent(outcome, context);
-        } else if let Some((_, draft)) = self.inking.take_if(|(inking, _)| *inking == ticket) {
-            self.inked(&draft, outcome, context);
+        } else if let Some(inking) = self.inking.take_if(|inking| inking.ticket == Some(ticket)) {
+            self.inked(inking, outcome, context);
         } else if self.changing == Some(ticket) {
             self.changing = None;
+            self.is_settling = true;
             match outcome {
                 Err(failure) if failure.code != FailureCode::NotReached => context.say_failure(failure),
                 _ => {}
             }
             self.show(context);
-        } else if self.receipt == Some(ticket) {
-            self.receipt = None;
+        } else if let Some((_, opinion)) = self.receipt.take_if(|(receipt, _)| *receipt == ticket) {
             match outcome {
                 Ok(_) => self.show(context),
-                Err(failure) => context.say_failure(failure),
+                Err(failure) => {
+                    self.without_receipt.insert(opinion);
+                    context.say_failure(failure);
+                }
             }
         }
     }
@@ -533,3 +559,6 @@ fn text_question(failure: &Failure, asks: &str) -> Question {
     lines.push(asks.into());
     Question { title: "Does this name the patient?".into(), lines }
 }
+
+#[cfg(test)]
+mod tests;

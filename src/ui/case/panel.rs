@@ -103,8 +103,9 @@ fn question(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     if case.role == "none" {
         lines.push(Line::styled("You are no member of this case any more.", look.warn()));
     }
-    if let Some(patient) = &case.patient {
-        heading(&mut lines, "Real patient, seen by you only", look);
+    for patient in case.patient.iter().chain(&case.other_patients) {
+        let title = if case.other_patients.is_empty() { "Real patient" } else { "One of SEVERAL patients" };
+        heading(&mut lines, &format!("{title}, seen by you only"), look);
         lines.push(Line::raw(patient::who(patient)));
         lines.push(Line::raw(patient::examination(patient)));
     }

@@ -98,9 +98,15 @@ impl CaseScreen {
         }
         match outcome {
             Ok(_) => {
-                self.sending = None;
-                self.message.clear();
-                self.writing = false;
+                let sent = self.sending.take().map(|sending| sending.text).unwrap_or_default();
+                let typed = self.message.text().trim().to_owned();
+                if typed == sent {
+                    self.message.clear();
+                    self.writing = false;
+                } else if let Some(rest) = typed.strip_prefix(&sent) {
+                    // What was typed since is not sent yet.
+                    self.message.set(rest.trim_start());
+                }
                 self.show(context);
             }
             Err(failure) if failure.code == FailureCode::TextCheck => {

@@ -22,7 +22,7 @@ use super::message::Ticket;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::widget::popup::Question;
 use crate::encoding::text::{shown, shown_lines};
-use crate::node::api::{CaseView, CriticalDraft, Displayed, FailureCode, OpinionDraft, Request};
+use crate::node::api::{CaseView, CriticalDraft, Displayed, FailureCode, OpinionDraft, Reply, Request};
 
 const AGREEMENTS: [(&str, &str); 3] =
     [("agree", "agrees with the first report"), ("partly", "agrees in part"), ("disagree", "disagrees")];
@@ -55,8 +55,17 @@ pub struct OpinionForm {
     case: String,
     spoken: String,
     question: String,
+    /// The entries that say what is asked, as the form shows it.
+    asked_by: Vec<String>,
+    /// And as the person saw it before signing.
+    reviewed: Vec<String>,
+    /// What is asked is not what it was when the form was opened.
+    is_asked_anew: bool,
     /// What is not here, in words.
     missing: Vec<String>,
+    looking: Option<Ticket>,
+    /// Something came while it looked.
+    stale: bool,
     /// What stood on the screen when the form was opened.
     displayed: Displayed,
     part: Part,
@@ -77,13 +86,16 @@ pub struct OpinionForm {
 
 impl OpinionForm {
     pub fn new(case: &CaseView, displayed: Displayed) -> Self {
-        let missing = case.studies.iter().filter(|study| study.chunks_have < study.chunks_total && !study.withdrawn);
-        let missing = missing.map(|study| format!("{}: images are still arriving", study.role)).collect();
         Self {
             case: case.id.clone(),
             spoken: case.spoken.clone(),
             question: case.question.clone(),
-            missing,
+            asked_by: case.asked_by.clone(),
+            reviewed: Vec::new(),
+            is_asked_anew: false,
+            missing: missing(case),
+            looking: None,
+            stale: false,
             displayed,
             part: Part::Agreement,
             agreement: None,
@@ -97,6 +109,26 @@ impl OpinionForm {
             signing: None,
             incomplete_ok: false,
             text_checked: false,
+        }
+    }
+
+    /// Looks whether something else is asked by now.
+    fn look(&mut self, context: &mut Context<'_>) {
+        if self.looking.is_some() {
+            self.stale = true;
+            return;
+        }
+        self.stale = false;
+        self.looking = Some(context.ask(Request::CaseShow { case: self.case.clone() }));
+    }
+
+    fn take(&mut self, case: &CaseView, context: &mut Context<'_>) {
+        self.missing = missing(case);
+        if self.asked_by != case.asked_by {
+            self.question.clone_from(&case.question);
+            self.asked_by.clone_from(&case.asked_by);
+            self.is_asked_anew = true;
+            context.say("What is asked has changed: read the question, its context and the first report once more.");
         }
     }
 
@@ -189,7 +221,6 @@ impl OpinionForm {
     fn start_over(&mut self, context: &mut Context<'_>) {
         self.restore(OpinionDraft::default());
         self.part = Part::Agreement;
-        (self.incomplete_ok, self.text_checked) = (false, false);
         self.keeping.start_over(context);
         context.say("The draft is dropped.");
     }
@@ -206,8 +237,13 @@ impl OpinionForm {
             context.say("Write an impression first.");
             return;
         };
+        (self.incomplete_ok, self.text_checked) = (false, false);
+        self.reviewed.clone_from(&self.asked_by);
         let displayed: u32 = self.displayed.series.iter().map(|series| series.instances).sum();
         let mut lines = vec![format!("You answer: {}", shown(&self.question)), format!("Agreement: {agreement}")];
+        if self.is_asked_anew {
+            lines.push("CHANGED while you wrote: the question, its context or the first report.".into());
+        }
         lines.extend(self.missing.iter().map(|missing| format!("LIMITED: {missing}")));
         lines.push(format!(
             "It rests on {displayed} images that stood on this screen ({}, {} greys).",
@@ -244,6 +280,7 @@ impl OpinionForm {
             incomplete_ok: self.incomplete_ok,
             text_checked: self.text_checked,
             draft: self.keeping.newest(),
+            asked_by: Some(self.reviewed.clone()),
         }));
     }
 }
@@ -306,6 +343,12 @@ impl Screen for OpinionForm {
         self.keep_if_due(context);
     }
 
+    fn happened(&mut self, _what: &str, case: Option<&str>, context: &mut Context<'_>) {
+        if case == Some(&self.case) {
+            self.look(context);
+        }
+    }
+
     fn key(&mut self, key: KeyEvent, context: &mut Context<'_>) {
         if self.is_busy() {
             return;
@@ -354,6 +397,15 @@ impl Screen for OpinionForm {
             Heard::Failed(failure) => context.say_failure(&failure),
         }
         self.keep_if_due(context);
+        if self.looking == Some(ticket) {
+            self.looking = None;
+            if let Ok(Reply::Case(case)) = outcome.as_deref() {
+                self.take(case, context);
+            }
+            if self.stale {
+                self.look(context);
+            }
+        }
         if self.signing != Some(ticket) {
             return;
         }
@@ -370,6 +422,10 @@ impl Screen for OpinionForm {
         let mut lines = vec![failure.what.clone()];
         lines.extend(failure.details.values().flatten().cloned());
         match failure.code {
+            FailureCode::Unsafe if failure.details.contains_key("asked_by") => {
+                context.say_failure(failure);
+                self.look(context);
+            }
             FailureCode::TextCheck if !self.text_checked => {
                 lines.push("Sign it as it is?".into());
                 context.confirm(Question { title: "Does this name the patient?".into(), lines }, Action::SignChecked);
@@ -392,6 +448,9 @@ impl Screen for OpinionForm {
         ])
         .areas(area);
         let mut lines = vec![Line::styled(shown(&self.question).into_owned(), look.heading())];
+        if self.is_asked_anew {
+            lines.insert(0, Line::styled("what is asked has changed while you wrote", look.warn()));
+        }
         lines.extend(self.missing.iter().map(|missing| Line::styled(format!("limited: {missing}"), look.warn())));
         frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: true }), question);
         self.draw_title(frame, agreement, Part::Agreement, look);
@@ -424,6 +483,12 @@ impl OpinionForm {
         let line = Rect { height: 1.min(area.height), ..area };
         frame.render_widget(Paragraph::new(Line::styled(part.title(), style)), line);
     }
+}
+
+/// What of a case's images is not here, in words.
+fn missing(case: &CaseView) -> Vec<String> {
+    let missing = case.studies.iter().filter(|study| study.chunks_have < study.chunks_total && !study.withdrawn);
+    missing.map(|study| format!("{}: images are still arriving", study.role)).collect()
 }
 
 fn below(area: Rect) -> Rect {

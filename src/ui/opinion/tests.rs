@@ -7,7 +7,7 @@ use crossterm::event::KeyCode;
 
 use super::keeping::{KEEP_AFTER_MS, RETRY_MS};
 use super::*;
-use crate::node::api::{DRAFT_BYTES_MAX, Elsewhere, Failure, KeptDraft, Reply};
+use crate::node::api::{DRAFT_BYTES_MAX, Elsewhere, Event, Failure, KeptDraft};
 use crate::ui::app::harness::{Harness, SIZES, case};
 use crate::ui::message::Message;
 use crate::ui::worklist::Worklist;
@@ -297,4 +297,68 @@ fn what_was_kept_and_cannot_be_read_is_neither_replaced_nor_dropped_until_she_st
     app.control('t').keys("y");
     let (_, request) = app.take_one();
     assert!(matches!(request, Request::OpinionDraftDrop { revision: None, .. }));
+}
+
+/// An opinion that could be signed, and what the form asks before it is.
+fn reviewed() -> Harness {
+    let mut app = opened(Some(kept("Cyst")));
+    app.control('s');
+    app
+}
+
+#[test]
+fn what_she_agreed_to_holds_for_what_she_saw_and_nothing_later() {
+    for code in [FailureCode::TextCheck, FailureCode::Unsafe] {
+        let mut app = reviewed();
+        app.keys("y");
+        let (ticket, _) = app.take_one();
+        app.fail(ticket, Failure::new(code, "Is that so?"));
+        app.keys("y");
+        let (ticket, request) = app.take_one();
+        let agreed = |request: &Request| match request {
+            Request::OpinionSign { incomplete_ok, text_checked, .. } => *incomplete_ok || *text_checked,
+            other => panic!("{other:?}"),
+        };
+        assert!(agreed(&request));
+        app.fail(ticket, Failure::new(FailureCode::Failed, "The disk is full."));
+        app.key(KeyCode::Tab).keys(" of Mr Meier").control('s').keys("y");
+        let waiting = app.take_waiting();
+        let signing = waiting.iter().find(|(_, request)| matches!(request, Request::OpinionSign { .. }));
+        assert!(!agreed(&signing.unwrap().1), "it is asked again");
+    }
+}
+
+#[test]
+fn it_is_signed_on_the_question_that_was_seen_and_says_when_that_changes() {
+    let mut app = reviewed();
+    let changed = Event::Happened { what: "entries".into(), case: Some("c-1".into()), who: None };
+    app.followed(changed.clone());
+    let (ticket, request) = app.take_one();
+    assert!(matches!(request, Request::CaseShow { .. }));
+    let other =
+        CaseView { question: "Now this?".into(), asked_by: vec!["other".into()], ..case("c-1", "amber falcon") };
+    app.reply(ticket, Reply::Case(Box::new(other)));
+    assert!(app.said().contains("What is asked has changed"), "{}", app.said());
+    // The review that stands open was of the question before.
+    app.keys("y");
+    let (ticket, request) = app.take_one();
+    let Request::OpinionSign { asked_by, .. } = request else { panic!("{request:?}") };
+    assert_eq!(asked_by, Some(vec!["question".to_owned()]));
+    let refused =
+        Failure::new(FailureCode::Unsafe, "What is asked has changed.").detail("asked_by", vec!["other".into()]);
+    app.fail(ticket, refused);
+    assert_eq!(app.asks(), "", "that is not a thing to agree to");
+    app.take_waiting();
+    app.control('s');
+    assert!(
+        app.asks().contains("You answer: Now this?") && app.asks().contains("CHANGED while you wrote"),
+        "{}",
+        app.asks()
+    );
+    app.keys("y");
+    let (_, request) = app.take_one();
+    let Request::OpinionSign { asked_by, .. } = request else { panic!("{request:?}") };
+    assert_eq!(asked_by, Some(vec!["other".to_owned()]));
+    app.followed(Event::Happened { what: "entries".into(), case: Some("c-2".into()), who: None });
+    assert!(app.take_waiting().is_empty(), "another case");
 }

@@ -7,8 +7,8 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use ratatui::layout::Rect;
 
 use crate::node::api::{
-    AboutView, CaseStudyView, CaseView, Event, HereView, InstancePlace, InstanceView, LiveView, MarkView, MemberView,
-    MessageView, PencilView, Reply, Request, SeriesView, StudyDetail, StudyView,
+    AboutView, CaseStudyView, CaseView, Event, Failure, FailureCode, HereView, InstancePlace, InstanceView, LiveView,
+    MarkView, MemberView, MessageView, PencilView, Reply, Request, SeriesView, StudyDetail, StudyView,
 };
 use crate::study::measure::measure_in;
 use crate::study::plane::Plane;
@@ -671,6 +671,32 @@ fn enter_twice_inks_once_and_a_mark_that_was_changed_meanwhile_stays() {
     case.app.reply(ticket, Reply::Nothing {});
     case.serve();
     assert!(case.shows("Enter inks it"), "it is another mark now");
+}
+
+#[test]
+fn the_label_that_is_inked_is_the_one_she_was_asked_about() {
+    let mut case = Case::of(&[THICK]);
+    case.keys("d ").far(KeyCode::Right).keys(" l").keys("1939").key(KeyCode::Enter);
+    let refuse = |case: &mut Case| {
+        let ticket = case.inking.take().expect("it was asked for");
+        case.app.fail(ticket, Failure::new(FailureCode::TextCheck, "It looks like a date."));
+    };
+    // She goes on writing before the node has answered.
+    case.keys("l").keys(" Meier");
+    refuse(&mut case);
+    assert!(case.app.asks().contains("Ink it as it is?"), "{}", case.app.asks());
+    case.keys("y");
+    let inked = |case: &Case| match case.inked() {
+        Request::MarkAdd { label, text_checked, .. } => (label.clone().unwrap_or_default(), *text_checked),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(inked(&case), ("1939".into(), true));
+    let ticket = case.inking.take().expect("it was asked for");
+    case.app.reply(ticket, Reply::Nothing {});
+    case.serve();
+    assert!(case.app.said().contains("with the label it had before"), "{}", case.app.said());
+    case.key(KeyCode::Enter);
+    assert_eq!(inked(&case), ("1939 Meier".into(), false), "the other label is looked through first");
 }
 
 #[test]

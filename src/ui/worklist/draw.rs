@@ -128,6 +128,9 @@ fn row(case: &CaseSummary, now: Option<Timestamp>, wide: bool, rooms: &[Rect], l
         _ => String::new(),
     };
     let name = match &case.patient {
+        Some(name) if case.other_patients > 0 => {
+            format!("{} ({} and {} more)", shown(&case.spoken), patient::name(name), case.other_patients)
+        }
         Some(name) => format!("{} ({})", shown(&case.spoken), patient::name(name)),
         None => shown(&case.spoken).into_owned(),
     };

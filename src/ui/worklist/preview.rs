@@ -170,7 +170,7 @@ fn index(case: &CaseView) -> Option<&CaseStudyView> {
 
 fn at_a_glance(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    if let Some(patient) = &case.patient {
+    for patient in case.patient.iter().chain(&case.other_patients) {
         lines.push(Line::from(vec![
             Span::styled("real patient, seen by you only: ", look.dim()),
             Span::styled(patient::who(patient), look.heading()),

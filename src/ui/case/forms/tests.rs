@@ -1,6 +1,6 @@
 use super::*;
-use crate::node::api::{BasisView, CaseStudyView, OpinionView, Reply};
-use crate::ui::app::harness::{Harness, SIZES, case, summary};
+use crate::node::api::{CaseStudyView, Reply};
+use crate::ui::app::harness::{Harness, SIZES, case, opinion, summary};
 
 fn view() -> CaseView {
     let index = CaseStudyView {
@@ -125,23 +125,7 @@ fn a_study_of_another_patient_is_added_only_after_a_question_and_a_role_is_one_o
 
 #[test]
 fn an_addendum_goes_to_the_own_opinion_and_roles_change() {
-    let basis =
-        BasisView { question: "e".into(), heads: 1, incomplete: false, limitations: Vec::new(), series: Vec::new() };
-    let mine = OpinionView {
-        id: "o-mine".into(),
-        author: "Dr. Anna Weiss".into(),
-        state: "signed".into(),
-        agreement: "agree".into(),
-        confidence: None,
-        impression: "A cyst.".into(),
-        findings: None,
-        recommendation: None,
-        basis,
-        addenda: Vec::new(),
-        signed_before: Vec::new(),
-        delivery: Vec::new(),
-        time: "2026-11-24T09:00:00Z".into(),
-    };
+    let mine = opinion("o-mine", "Dr. Anna Weiss");
     let mut app = with((80, 24), CaseView { opinions: vec![mine], ..view() });
     app.keys("G").enter().keys("Seen again with the prior.").enter();
     assert_eq!(

@@ -1,0 +1,92 @@
+//! The case as it is read and written in.
+
+use super::*;
+use crate::node::api::{CaseView, Failure, OpinionView};
+use crate::ui::app::harness::{Harness, case, opinion};
+use crate::ui::transfers::Transfers;
+
+/// The case alone, with these opinions.
+fn with(opinions: Vec<OpinionView>) -> Harness {
+    let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
+    shows(&mut app, &opinions);
+    app
+}
+
+/// Answers what is asked about the case.
+fn shows(app: &mut Harness, opinions: &[OpinionView]) {
+    for (ticket, request) in app.take_waiting() {
+        match request {
+            Request::CaseShow { .. } => {
+                let view = CaseView { opinions: opinions.to_vec(), ..case("c-1", "amber falcon") };
+                app.reply(ticket, Reply::Case(Box::new(view)));
+            }
+            other => app.waiting.push((ticket, other)),
+        }
+    }
+}
+
+fn read(app: &Harness) -> usize {
+    app.asked.iter().filter(|request| matches!(request, Request::OpinionRead { .. })).count()
+}
+
+#[test]
+fn an_opinion_is_read_when_it_stands_on_the_screen_and_not_before() {
+    let opinions = vec![opinion("o-ben", "Dr. Ben Okafor")];
+    let mut app = with(Vec::new());
+    app.key(KeyCode::Tab).keys("p");
+    app.pass(IDLE_MS);
+    shows(&mut app, &opinions);
+    assert_eq!(read(&app), 0, "the panel is hidden");
+    app.go(Go::Over(Box::new(Transfers::of("c-1"))));
+    app.keys("p").pass(IDLE_MS);
+    shows(&mut app, &opinions);
+    assert_eq!(read(&app), 0, "something lies over it");
+    app.go(Go::Back);
+    shows(&mut app, &opinions);
+    assert_eq!(read(&app), 0, "it is hidden still");
+    app.keys("p");
+    assert_eq!(read(&app), 1);
+}
+
+#[test]
+fn a_receipt_that_is_refused_is_not_tried_again_and_again() {
+    let opinions = vec![opinion("o-ben", "Dr. Ben Okafor"), opinion("o-cleo", "Dr. Cleo Marsh")];
+    let mut app = with(opinions.clone());
+    app.key(KeyCode::Tab);
+    for _ in 0..4 {
+        let waiting = app.take_waiting();
+        for (ticket, request) in waiting {
+            match request {
+                Request::OpinionRead { .. } => app.fail(ticket, Failure::new(FailureCode::Role, "No.")),
+                other => app.waiting.push((ticket, other)),
+            }
+        }
+        app.pass(IDLE_MS);
+        shows(&mut app, &opinions);
+    }
+    assert_eq!(read(&app), 2, "once each");
+}
+
+#[test]
+fn words_typed_while_a_message_is_on_its_way_are_not_lost() {
+    let mut app = with(Vec::new());
+    app.keys("sA cyst.").enter().keys(" Or not?");
+    let (ticket, request) = app.waiting.pop().unwrap();
+    assert!(matches!(&request, Request::Say { text, .. } if text == "A cyst."), "{request:?}");
+    app.reply(ticket, Reply::Nothing {});
+    app.enter();
+    let (_, request) = app.waiting.pop().unwrap();
+    assert!(matches!(&request, Request::Say { text, .. } if text == "Or not?"), "{request:?}");
+}
+
+#[test]
+fn nothing_is_written_where_it_is_not_seen() {
+    let mut app = with(Vec::new());
+    app.keys("sA cyst.").key(KeyCode::Tab);
+    assert!(!app.top::<CaseScreen>().writing);
+    app.keys("zzz").enter();
+    assert!(!app.waiting.iter().any(|(_, request)| matches!(request, Request::Say { .. })));
+    app.keys("s!").enter();
+    let (_, request) = app.waiting.pop().unwrap();
+    assert!(matches!(&request, Request::Say { text, .. } if text == "A cyst.!"), "{request:?}");
+}
