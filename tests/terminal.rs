@@ -145,3 +145,31 @@ fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
     send_signal(app.0.id(), "TERM");
     assert!(wait(&mut app.0).success());
 }
+
+#[test]
+fn an_identity_is_restored_in_a_fresh_home_from_its_recovery_code() {
+    let folder = TempDir::new().unwrap();
+    let old = Home::of(folder.path(), "old", "Dr. Anna Weiss", "City Hospital");
+    let code = old.run(0, &["vault", "recovery-code"]);
+    let words: Vec<&str> = code["words"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    let new = Home::new(folder.path(), "new");
+    let passphrase = std::fs::read_to_string(&new.passphrase).unwrap();
+    let passphrase = passphrase.trim_end();
+    let terminal = Terminal::open();
+    let mut app = terminal.begin(&new);
+    terminal.shows("Your name, as colleagues know it");
+    // It may take the first key for the answer to what it asked the terminal; this one may be lost.
+    terminal.shows_whole("another");
+    terminal.types(b"\x0f");
+    terminal.shows_whole("camera");
+    // Pasted as it was kept: a word a line.
+    terminal.types(format!("\x1b[200~{}\n\x1b[201~\r", words.join("\n")).as_bytes());
+    terminal.types(format!("Dr. Anna Weiss\rCity Hospital\r{passphrase}\r{passphrase}\r").as_bytes());
+    terminal.shows_whole("drafts.");
+    assert!(!terminal.written().contains(passphrase));
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success(), "{}", tail(&terminal.written()));
+    let (before, after) = (old.run(0, &["card", "show"]), new.run(0, &["card", "show"]));
+    assert_eq!(before["identity"], after["identity"]);
+    assert_ne!(before["devices"], after["devices"], "a new device of the same person");
+}

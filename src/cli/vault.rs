@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::node::api::{Failure, FailureCode, Reply, Request};
+use crate::node::api::{Failure, FailureCode, RecoveryWords, Reply, Request};
 
 use super::passphrase::{from_file, typed_twice};
 use super::session::Session;
@@ -81,8 +81,10 @@ impl Vault {
             }
             VaultCommand::Recover { name, site, words_file } => {
                 let words = match words_file {
-                    Some(path) => read::text(&path)?,
-                    None if session.person.is_here() => session.person.secret("The 24 words: ")?.0.clone(),
+                    Some(path) => RecoveryWords(read::text(&path)?),
+                    None if session.person.is_here() => {
+                        RecoveryWords(session.person.secret("The 24 words: ")?.0.clone())
+                    }
                     None => {
                         return Err(Failure::new(FailureCode::WrongUse, "The recovery code is needed.")
                             .hint("Run this at a terminal, or give --words-file F."));

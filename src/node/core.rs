@@ -211,7 +211,7 @@ impl Node {
                 return self.init(name, site, phone, &passphrase).await.map(Step::Done);
             }
             Request::VaultRecover { words, new, name, site } => {
-                return self.recover(&words, &new, name, site).await.map(Step::Done);
+                return self.recover(&words.0, &new, name, site).await.map(Step::Done);
             }
             Request::Lock => {
                 self.lock().await;

@@ -48,7 +48,12 @@ impl Node {
     ) -> Result<Reply, Failure> {
         let identity = recovery_code(words)?.into_identity();
         let details = CardDetails { name, site, ..CardDetails::default() };
-        self.begin(identity, details, new).await
+        let begun = self.begin(identity, details, new).await?;
+        // Who typed it whole has it on paper. If that is not noted she is only asked again.
+        if let Err(failure) = self.note_recovery_confirmed() {
+            tracing::warn!(what = failure.what, "it was not noted that the recovery code is on paper");
+        }
+        Ok(begun)
     }
 
     async fn begin(
@@ -109,13 +114,17 @@ impl Node {
         if !right {
             return Err(wrong());
         }
+        self.note_recovery_confirmed()?;
+        Ok(Reply::Nothing {})
+    }
+
+    fn note_recovery_confirmed(&mut self) -> Result<(), Failure> {
         let store = Arc::clone(self.store()?);
         let open = self.me_mut()?;
         open.settings.recovery_confirmed = true;
         let mut batch = Batch::new();
         open.settings.put(&mut batch);
-        store.commit(batch).map_err(store_failure)?;
-        Ok(Reply::Nothing {})
+        store.commit(batch).map_err(store_failure)
     }
 
     pub fn card_show(&self, who: Option<&str>) -> Result<Reply, Failure> {

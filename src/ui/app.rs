@@ -369,7 +369,10 @@ impl App {
                     self.screens.push(screen);
                 }
             }
-            let opened = self.screens.last().is_some_and(|top| !matches!(top.place(), Place::Welcome | Place::Unlock));
+            let opened = self
+                .screens
+                .last()
+                .is_some_and(|top| !matches!(top.place(), Place::Welcome | Place::Restore | Place::Unlock));
             if opened && self.locked {
                 self.locked = false;
                 self.notices.clear();

@@ -37,6 +37,23 @@ impl Drop for Passphrase {
     }
 }
 
+/// A recovery code on its way to the vault. Prints nothing.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecoveryWords(pub String);
+
+impl std::fmt::Debug for RecoveryWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[recovery code]")
+    }
+}
+
+impl Drop for RecoveryWords {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,7 +70,7 @@ pub enum Request {
         new: Passphrase,
     },
     VaultRecover {
-        words: String,
+        words: RecoveryWords,
         new: Passphrase,
         name: String,
         site: String,

@@ -27,6 +27,8 @@ pub enum Action {
     NextField,
     PreviousField,
     Submit,
+    // First start
+    RestoreIdentity,
     // From the worklist
     NewCase,
     Import,

@@ -5,6 +5,10 @@
 pub enum Place {
     Everywhere,
     Welcome,
+    /// The recovery code of an identity is typed.
+    Restore,
+    /// It came back.
+    Restored,
     Unlock,
     Worklist,
     Case,
@@ -57,6 +61,8 @@ impl Place {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Welcome => "First start",
+            Self::Restore => "Restore an identity",
+            Self::Restored => "Identity restored",
             Self::Unlock => "Unlock",
             Self::Worklist => "Worklist",
             Self::Case => "Case",

@@ -21,7 +21,10 @@ pub struct Binding {
 pub fn bindings(place: Place) -> Vec<&'static Binding> {
     let groups: &[&'static [Binding]] = match place {
         Place::Everywhere => &[EVERYWHERE],
-        Place::Welcome | Place::Unlock => &[FORM, EVERYWHERE],
+        Place::Welcome => &[WELCOME, FORM, EVERYWHERE],
+        Place::Restore => &[BACK, FORM, EVERYWHERE],
+        Place::Restored => &[RESTORED, BACK, EVERYWHERE],
+        Place::Unlock => &[FORM, EVERYWHERE],
         Place::Worklist => &[WORKLIST, LIST, EVERYWHERE],
         Place::CaseNew => &[CASE_NEW, BACK, EVERYWHERE],
         Place::Import => &[IMPORT, BACK, LIST, EVERYWHERE],
@@ -83,6 +86,10 @@ const FORM: &[Binding] = &[
     bind(Chord::plain(KeyCode::Up), Action::PreviousField, "previous field"),
     hint(Chord::plain(KeyCode::Enter), Action::Submit, "go on"),
 ];
+
+const WELCOME: &[Binding] = &[hint(Chord::control('o'), Action::RestoreIdentity, "I have a recovery code")];
+
+const RESTORED: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Submit, "to the worklist")];
 
 const BACK: &[Binding] = &[hint(Chord::plain(KeyCode::Esc), Action::Back, "back")];
 
@@ -412,8 +419,10 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 30] = [
+    const PLACES: [Place; 32] = [
         Place::Welcome,
+        Place::Restore,
+        Place::Restored,
         Place::Unlock,
         Place::Worklist,
         Place::Case,
