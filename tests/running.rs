@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use overread::node::NodeOptions;
+use overread::node::api::{Envelope, Event, Reply, Request};
+use overread::node::client::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -230,4 +233,29 @@ fn told_since_locked(node: &mut Node, until: &str) -> Vec<String> {
     assert!(events.iter().all(|event| event["case"].is_null() && event["who"].is_null()), "{events:?}");
     let words = events.iter().map(|event| event["what"].as_str().unwrap().to_owned());
     words.filter(|what| what != "connected" && what != "disconnected").collect()
+}
+
+#[test]
+fn verifying_everything_tells_how_far_it_is() {
+    let folder = TempDir::new().unwrap();
+    let home = anna(folder.path());
+    home.run(0, &["import", &files(folder.path(), &Study::new(1, 20, 64))]);
+    let _node = home.node(&[]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut told = Vec::new();
+    let reply = runtime.block_on(async {
+        let mut client = Client::open(&home.path, NodeOptions::default()).await.unwrap();
+        let request = Request::Verify { what: "all".into() };
+        let envelope = Envelope { request, passphrase: None, request_id: None, wait_seconds: None };
+        let mut hear = |event| {
+            if let Event::Progress(progress) = event {
+                told.push(progress);
+            }
+            None
+        };
+        client.ask(envelope, &mut hear).await.unwrap()
+    });
+    assert!(matches!(reply, Reply::VerifyReport { ok: true, chunks: 1.., .. }), "{reply:?}");
+    assert!(!told.is_empty() && told.iter().all(|at| at.stage == "verify" && Some(at.done) <= at.total), "{told:?}");
+    assert!(told.windows(2).all(|pair| pair[0].done < pair[1].done), "{told:?}");
 }

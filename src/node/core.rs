@@ -334,7 +334,7 @@ impl Node {
             R::InboxList => Ok(Step::Done(self.inbox_list())),
             R::InboxDiscard { studies } => self.inbox_discard(&studies).map(Step::Done),
             R::Verify { what } if Path::new(&what).is_absolute() => self.bundle_verify(what.into(), task),
-            R::Verify { what } => self.verify(&what).map(Step::Done),
+            R::Verify { what } => self.verify(&what, task),
             R::Doctor => self.doctor().await.map(Step::Done),
             R::SettingsShow => self.settings_show().map(Step::Done),
             R::SettingsSet { name, value } => self.settings_set(&name, &value).await.map(Step::Done),

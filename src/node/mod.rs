@@ -52,6 +52,7 @@ mod sharing;
 mod studies;
 mod transfers;
 mod upkeep;
+mod verify;
 mod views;
 mod whole;
 

@@ -50,6 +50,12 @@ impl Store {
     /// Reads everything and returns all problems found; fails only where nothing more can be read. Rows are opened
     /// if the store is unlocked, else only counted. Reads all chunks: about as long as the disk takes.
     pub fn verify(&self) -> Result<Verification, StoreError> {
+        self.verify_while(&mut |_| true)
+    }
+
+    /// The same as long as `goes_on` says so, which hears how many bytes of chunks were read; what was found by then
+    /// comes back.
+    pub fn verify_while(&self, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<Verification, StoreError> {
         let shared = &self.shared;
         let mut found = Verification::default();
         match shared.database.check_integrity() {
@@ -67,14 +73,17 @@ impl Store {
         found.rows = rows;
         found.problems.append(&mut problems);
         found.problems.append(&mut shared.database.read(check_groups)?);
-        self.check_chunks(&mut found)?;
+        self.check_chunks(&mut found, goes_on)?;
         Ok(found)
     }
 
     /// Group by group in the order of the disk, outside of any transaction, so that the writer never waits.
-    fn check_chunks(&self, found: &mut Verification) -> Result<(), StoreError> {
+    fn check_chunks(&self, found: &mut Verification, goes_on: &mut dyn FnMut(u64) -> bool) -> Result<(), StoreError> {
         for (group, _) in self.groups()? {
             for (id, place) in self.shared.database.read(|transaction| places_of(transaction, group))? {
+                if !goes_on(found.chunk_bytes) {
+                    return Ok(());
+                }
                 let read = self.shared.segments.read(id, place);
                 if !matches!(read, Ok(Some(_))) && !self.still_there(id, group)? {
                     continue; // deleted while we looked

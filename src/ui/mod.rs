@@ -40,6 +40,7 @@ mod terminal;
 mod thumbnails;
 mod transfers;
 mod unlock;
+mod verification;
 mod viewer;
 mod welcome;
 mod widget;

@@ -442,7 +442,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Counts a part as finished.
-    pub(super) fn add(&self, bytes: u64) {
+    pub(in crate::node) fn add(&self, bytes: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.before = state.before.saturating_add(bytes);
     }

@@ -62,6 +62,22 @@ fn a_damaged_chunk_is_named_and_can_be_fetched_anew() {
     }
 }
 
+#[test]
+fn verifying_ends_where_it_is_told_to() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    store.commit(batch(|b| b.put_chunks(GROUP, (0..4).map(|number| chunk(number, 500))))).unwrap();
+    let all = store.verify().unwrap();
+    let mut heard = Vec::new();
+    let part = store.verify_while(&mut |bytes| {
+        heard.push(bytes);
+        heard.len() < 3
+    });
+    let part = part.unwrap();
+    assert!(all.chunks == 4 && part.chunks == 2 && part.chunk_bytes < all.chunk_bytes);
+    assert_eq!((heard[0], heard[2]), (0, part.chunk_bytes));
+}
+
 fn flip(path: &Path, byte: usize) {
     let mut bytes = fs::read(path).unwrap();
     bytes[byte] ^= 1;

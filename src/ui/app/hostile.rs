@@ -399,6 +399,8 @@ fn answer(request: &Request, uids: &[String], dice: &mut Dice) -> Option<Result<
             "bytes_max": null}}}),
         Request::Doctor => json!({"reply": "doctor", "value": {"checks": [
             {"name": TEXT, "ok": true, "what": TEXT, "hint": TEXT}, {"name": "", "ok": false, "what": "", "hint": null}]}}),
+        Request::Verify { .. } => json!({"reply": "verify_report", "value": {"ok": false, "entries": u64::MAX,
+            "chunks": u64::MAX, "problems": [TEXT, TEXT], "state_hash": TEXT}}),
         Request::OpinionDraftShow { .. } => json!({"reply": "draft", "value": {"draft": {
             "saved": TEXT, "revision": u64::MAX, "opinion": {"impression": TEXT.repeat(20), "agreement": TEXT,
             "findings": TEXT, "confidence": u32::MAX,

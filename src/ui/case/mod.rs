@@ -33,6 +33,7 @@ use super::patient::name;
 use super::picture::PictureKey;
 use super::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use super::transfers::Transfers;
+use super::verification::Verification;
 use super::viewer::{CaseMark, Viewer};
 use super::widget::field::Field;
 use super::widget::popup::Question;
@@ -344,6 +345,9 @@ impl Screen for CaseScreen {
                 }
             }
             Action::Transfers => context.go(Go::Over(Box::new(Transfers::over(&self.id)))),
+            Action::VerifyCase => {
+                context.go(Go::Over(Box::new(Verification::of_case(&self.id, &self.spoken, false))));
+            }
             Action::AcceptCase => {
                 self.changing = Some(context.write(Request::CaseAccept { case: self.id.clone() }));
             }

@@ -42,6 +42,7 @@ pub enum Action {
     Fetch,
     Transfers,
     TryNow,
+    VerifyCase,
     FetchKeyImages,
     // Colleagues
     PairOpen,

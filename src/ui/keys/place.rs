@@ -54,6 +54,10 @@ pub enum Place {
     Log,
     /// What is under way and what waits.
     Transfers,
+    /// The node verifies what is stored.
+    Verifying,
+    /// What it found.
+    Verification,
 }
 
 impl Place {
@@ -89,6 +93,8 @@ impl Place {
             Self::Doctor => "Set-up check",
             Self::Log => "Log",
             Self::Transfers => "Transfers",
+            Self::Verifying => "Verification under way",
+            Self::Verification => "Verification",
         }
     }
 }

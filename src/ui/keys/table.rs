@@ -52,6 +52,8 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::Settings => &[SETTINGS, BACK, LIST, EVERYWHERE],
         Place::Doctor => &[DOCTOR, BACK, LIST, EVERYWHERE],
         Place::Log => &[LOG, BACK, LIST, EVERYWHERE],
+        Place::Verifying => &[VERIFYING, EVERYWHERE],
+        Place::Verification => &[VERIFICATION, BACK, LIST, EVERYWHERE],
         Place::Transfers => &[TRANSFERS, BACK, LIST, EVERYWHERE],
     };
     groups.iter().flat_map(|group| group.iter()).collect()
@@ -103,6 +105,7 @@ const WORKLIST: &[Binding] = &[
     bind(Chord::key('o'), Action::Sort, "sort by another column"),
     bind(Chord::key('f'), Action::Fetch, "fetch the images"),
     bind(Chord::key('w'), Action::Transfers, "transfers: what waits"),
+    bind(Chord::key('v'), Action::VerifyCase, "verify the case"),
     bind(Chord::key('x'), Action::CloseCase, "close or reopen it"),
     bind(Chord::plain(KeyCode::Delete), Action::PurgeCase, "delete the case here"),
     bind(Chord::key('r'), Action::Refresh, "look again"),
@@ -144,6 +147,10 @@ const SETTINGS: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Open, 
 
 const DOCTOR: &[Binding] = &[hint(Chord::key('r'), Action::Refresh, "check again")];
 
+const VERIFYING: &[Binding] = &[hint(Chord::plain(KeyCode::Esc), Action::Stop, "stop")];
+
+const VERIFICATION: &[Binding] = &[hint(Chord::key('r'), Action::Refresh, "verify again")];
+
 const LOG: &[Binding] = &[
     hint(Chord::key('/'), Action::Filter, "filter"),
     hint(Chord::plain(KeyCode::Enter), Action::Open, "open its case"),
@@ -176,6 +183,7 @@ const CASE: &[Binding] = &[
     bind(Chord::control('a'), Action::AcceptCase, "accept the invitation"),
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),
     bind(Chord::control('t'), Action::Transfers, "transfers: what waits"),
+    bind(Chord::key('Y'), Action::VerifyCase, "verify this case: signatures and images"),
     bind(Chord::key(')'), Action::PanelDown, "scroll the panel down"),
     bind(Chord::key('('), Action::PanelUp, "scroll the panel up"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),
@@ -419,7 +427,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 32] = [
+    const PLACES: [Place; 34] = [
         Place::Welcome,
         Place::Restore,
         Place::Restored,
@@ -452,6 +460,8 @@ mod tests {
         Place::Doctor,
         Place::Log,
         Place::Transfers,
+        Place::Verifying,
+        Place::Verification,
     ];
 
     #[test]

@@ -14,6 +14,7 @@ use super::look::Look;
 use super::message::Ticket;
 use super::recovery::Recovery;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
+use super::verification::Verification;
 use super::widget::list::Chosen;
 use super::widget::popup;
 use crate::encoding::text::shown;
@@ -33,13 +34,22 @@ enum Item {
     Passphrase,
     RecoveryCode,
     Doctor,
+    Verify,
     Graphics,
     LockAfter,
     Lock,
 }
 
-const ITEMS: [Item; 7] =
-    [Item::Retention, Item::Passphrase, Item::RecoveryCode, Item::Doctor, Item::Graphics, Item::LockAfter, Item::Lock];
+const ITEMS: [Item; 8] = [
+    Item::Retention,
+    Item::Passphrase,
+    Item::RecoveryCode,
+    Item::Doctor,
+    Item::Verify,
+    Item::Graphics,
+    Item::LockAfter,
+    Item::Lock,
+];
 
 impl Item {
     fn title(self) -> &'static str {
@@ -48,6 +58,7 @@ impl Item {
             Self::Passphrase => "Passphrase",
             Self::RecoveryCode => "Recovery code",
             Self::Doctor => "Set-up check",
+            Self::Verify => "Verify everything kept here",
             Self::Graphics => "Pictures",
             Self::LockAfter => "Locking",
             Self::Lock => "Lock now",
@@ -78,6 +89,7 @@ impl Settings {
                 context.go(Go::Over(Box::new(Recovery::new(confirmed))));
             }
             Some(Item::Doctor) => context.go(Go::Over(Box::new(Doctor::default()))),
+            Some(Item::Verify) => context.go(Go::Over(Box::new(Verification::everything()))),
             Some(Item::Graphics) => {
                 let graphics = self.settings.as_ref().map(|settings| settings.graphics.as_str());
                 context.go(Go::Over(Box::new(SettingForm::graphics(graphics))));
@@ -105,6 +117,7 @@ impl Settings {
                 None => Span::styled("…", look.dim()),
             },
             Item::Doctor => Span::raw("network, disk, recovery code, and how each colleague is reached"),
+            Item::Verify => Span::raw("every signature, seal and hash of every case and image once more"),
             Item::Graphics => match self.settings.as_ref().map(|settings| settings.graphics.as_str()) {
                 Some("auto") => Span::raw("shown as this terminal can; the set-up check says how"),
                 Some(graphics) => Span::raw(format!("always {}", shown(graphics))),

@@ -129,7 +129,7 @@ fn the_set_up_check_shows_how_the_terminal_shows_pictures_beside_its_grey_steps(
 #[test]
 fn how_pictures_are_shown_is_set_and_takes_effect_at_once() {
     let mut app = Harness::new((80, 24), node);
-    app.keys("sjjjj").enter().control('u').keys("sixel").enter();
+    app.keys("sjjjjj").enter().control('u').keys("sixel").enter();
     let wanted = Request::SettingsSet { name: "graphics".into(), value: "sixel".into() };
     assert_eq!(format!("{:?}", app.asked.last()), format!("{:?}", Some(wanted)));
     app.answer(Ok(Reply::Settings(settings(30, "sixel", Some(900)))));
@@ -143,7 +143,7 @@ fn how_pictures_are_shown_is_set_and_takes_effect_at_once() {
 #[test]
 fn the_app_locks_after_the_time_that_is_set() {
     let mut app = Harness::new((80, 24), node);
-    app.keys("sjjjjj").enter().control('u').keys("1m").enter();
+    app.keys("sjjjjjj").enter().control('u').keys("1m").enter();
     let wanted = Request::SettingsSet { name: "lock-after".into(), value: "1m".into() };
     assert_eq!(format!("{:?}", app.asked.last()), format!("{:?}", Some(wanted)));
     app.answer(Ok(Reply::Settings(settings(30, "auto", Some(60)))));

@@ -90,6 +90,9 @@ pub(super) fn worklist(list: &Worklist, frame: &mut Frame<'_>, area: Rect, look:
     let block = Block::new().borders(Borders::TOP).border_style(look.dim());
     frame.render_widget(block, glance);
     if let Some(case) = list.chosen_case() {
+        if case.status == "damaged" {
+            damaged(frame, glance_inside(glance), look);
+        }
         list.preview.draw(frame, glance_inside(glance), &case.id, look);
     }
 }
@@ -218,6 +221,19 @@ fn arrivals(studies: usize) -> String {
         1 => "1 study arrived from the hospital".into(),
         studies => format!("{studies} studies arrived from the hospital"),
     }
+}
+
+/// Of a case whose stored history does not hold nothing else can be said.
+fn damaged(frame: &mut Frame<'_>, area: Rect, look: Look) {
+    let way = |key: &'static str, words: &'static str| {
+        Line::from(vec![Span::styled(format!("{key:>5}  "), look.key()), Span::raw(words)])
+    };
+    let lines = vec![
+        Line::styled("The stored history of this case is damaged. Nothing of it is shown or written.", look.bad()),
+        way("v", "verify it: what of it is damaged"),
+        way("Del", "delete it here; a colleague's program then sends it again"),
+    ];
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 /// What to do while there is no case.

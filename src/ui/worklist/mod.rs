@@ -24,11 +24,12 @@ use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::settings::Settings;
 use super::studies::Studies;
 use super::transfers::Transfers;
+use super::verification::Verification;
 use super::widget::field::Field;
 use super::widget::list::Chosen;
 use super::widget::popup::Question;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{CaseSummary, Reply, Request};
+use crate::node::api::{CaseSummary, Failure, FailureCode, Reply, Request};
 use crate::view::raster::Scene;
 
 /// How often the list is read again while images arrive, in milliseconds.
@@ -190,11 +191,17 @@ impl Worklist {
 
     fn open(&self, context: &mut Context<'_>) {
         match self.chosen_case() {
-            Some(case) if case.status == "damaged" => {
-                context.say("This case is damaged: verify it, or delete it here.")
-            }
+            // Nothing of it can be shown but what is wrong with it.
+            Some(case) if case.status == "damaged" => self.verify(context),
             Some(case) => context.go(Go::Over(Box::new(CaseScreen::new(&case.id, &case.spoken)))),
             None => {}
+        }
+    }
+
+    fn verify(&self, context: &mut Context<'_>) {
+        if let Some(case) = self.chosen_case() {
+            let is_damaged = case.status == "damaged";
+            context.go(Go::Over(Box::new(Verification::of_case(&case.id, &case.spoken, is_damaged))));
         }
     }
 
@@ -275,6 +282,7 @@ impl Screen for Worklist {
                 let at = self.chosen_case().map(|case| Transfers::of(&case.id));
                 context.go(Go::Over(Box::new(at.unwrap_or_default())));
             }
+            Action::VerifyCase => self.verify(context),
             Action::RecoveryCode => context.go(Go::Over(Box::new(Recovery::new(self.recovery_confirmed)))),
             Action::NewCase => context.go(Go::Over(Box::new(NewCase::default()))),
             Action::Import => context.go(Go::Over(Box::new(Import::default()))),
@@ -402,8 +410,14 @@ impl Screen for Worklist {
             }
         } else if self.writing == ticket {
             self.writing = None;
-            if let Err(failure) = outcome {
-                context.say_failure(failure);
+            match outcome {
+                // The node's hint is about the command line.
+                Err(failure) if failure.code == FailureCode::Damaged => {
+                    let hint = "v says what of it, Del deletes it here; a colleague's program then sends it again.";
+                    context.say_failure(&Failure::new(failure.code, failure.what.as_str()).hint(hint));
+                }
+                Err(failure) => context.say_failure(failure),
+                Ok(_) => {}
             }
             self.list(context);
         }
