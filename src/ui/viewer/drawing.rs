@@ -135,7 +135,10 @@ impl Viewer {
             let of_it = self.marks.iter().filter(|mark| mark.is_key_image() && mark.is_on(&picture.key));
             let shown_ones = of_it.filter(|mark| !self.hidden.hides(mark));
             words.key_image_of.extend(shown_ones.map(|mark| mark.author.clone()));
-            self.draw_marks(&picture.key, mapping, &mut canvas, &mut labels, &mut words.not_drawn);
+            let mut not_drawn = Vec::new();
+            self.draw_marks(&picture.key, mapping, &mut canvas, &mut labels, &mut not_drawn);
+            // Graver than how the picture is turned.
+            words.around.beware.splice(0..0, not_drawn);
         }
         self.draw_crossings(number, subject, mapping, &mut canvas, &mut words.around.beware);
         if let Some(bar) = scale_bar(mapping, &subject.scale())
@@ -149,6 +152,7 @@ impl Viewer {
         }
         words.around.beware.extend(self.hidden.words());
         words.on_picture = OnPicture::letters(subject.letters().as_ref(), mapping.orientation(), inside);
+        words.on_picture.extend(words.around.more_warnings(inside));
         for label in labels {
             let free = OnPicture::label(label, inside, dots, &words.on_picture);
             words.on_picture.extend(free);
@@ -169,7 +173,7 @@ impl Viewer {
             let drawn: Drawn<'_> = mark.drawn(self.chosen.as_deref() == Some(&mark.id), named.trim());
             match draw_mark(canvas, mapping, &drawn) {
                 Ok(label) => labels.extend(label),
-                Err(why) => not_drawn.push(format!("{}: {why}", mark.author)),
+                Err(why) => not_drawn.push(shown(&format!("{}: {why}", mark.author)).into_owned()),
             }
         }
         for pencil in self.pencils.iter().filter(|pencil| pencil.is_on(key)) {
@@ -223,7 +227,7 @@ impl Viewer {
         let style = if is_active { look.key() } else { look.heading() };
         let drawn = self.drawn.get(number).filter(|drawn| !drawn.around.corners.top_left.is_empty());
         if let Some(drawn) = drawn {
-            drawn.around.draw_head(frame, head, style, look);
+            drawn.around.draw_head(frame, (head, inside), style, look);
             let mut more = Vec::new();
             more.extend(port.cine.then(|| Span::styled("cine", look.key())));
             more.extend(
@@ -231,7 +235,6 @@ impl Viewer {
                     .then(|| Span::styled(format!("key image of {}", drawn.key_image_of.join(", ")), look.good())),
             );
             more.extend(self.value_words(number).map(Span::raw));
-            more.extend(drawn.not_drawn.iter().map(|why| Span::styled(shown(why).into_owned(), look.bad())));
             drawn.around.draw_foot(frame, foot, &more, look);
             // Under the help, after a change of size, they stand where they stood.
             let here = drawn.on_picture.iter().filter(|words| inside.intersection(words.area) == words.area);

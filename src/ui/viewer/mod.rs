@@ -125,8 +125,6 @@ struct DrawnPort {
     on_picture: Vec<OnPicture>,
     /// Who called it a key image.
     key_image_of: Vec<String>,
-    /// Marks that cannot be drawn, and why.
-    not_drawn: Vec<String>,
 }
 
 impl std::fmt::Debug for Viewer {

@@ -36,6 +36,8 @@ struct Case {
     series: Vec<Series>,
     marks: Vec<MarkView>,
     messages: Vec<MessageView>,
+    /// Images left out of each series, and what is said of gaps in it.
+    lacking: (usize, Vec<String>),
     /// The request that lasts while the case is open.
     attending: Option<Ticket>,
     inking: Option<Ticket>,
@@ -51,6 +53,10 @@ impl Case {
     }
 
     fn with(series: &[Series], marks: Vec<MarkView>, size: (u16, u16)) -> Self {
+        Self::lacking(series, (0, Vec::new()), marks, size)
+    }
+
+    fn lacking(series: &[Series], lacking: (usize, Vec<String>), marks: Vec<MarkView>, size: (u16, u16)) -> Self {
         let mut files = HashMap::new();
         for (at, series) in series.iter().enumerate() {
             for slice in series.1 {
@@ -59,8 +65,16 @@ impl Case {
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
         app.message(Message::Resized { columns: size.0, rows: size.1 });
-        let mut case =
-            Self { app, files, series: series.to_vec(), marks, messages: Vec::new(), attending: None, inking: None };
+        let mut case = Self {
+            app,
+            files,
+            series: series.to_vec(),
+            marks,
+            messages: Vec::new(),
+            lacking,
+            attending: None,
+            inking: None,
+        };
         case.serve();
         if size.0 >= 110 {
             case.keys("p");
@@ -128,8 +142,8 @@ impl Case {
             number: Some(1),
             instances: series.1.len(),
             instances_have: series.1.len(),
-            left_out: 0,
-            gaps: Vec::new(),
+            left_out: self.lacking.0,
+            gaps: self.lacking.1.clone(),
             sop_instance_uids: Vec::new(),
             images: images.collect(),
         };
@@ -888,4 +902,30 @@ fn what_is_on_the_screen_and_has_not_arrived_is_asked_for_first_and_once() {
     assert_eq!(hurried(&mut case), [uids(&[35])]);
     case.key(KeyCode::Up);
     assert_eq!(hurried(&mut case), [uids(&[34, 33, 32, 31])], "the way the reader goes");
+}
+
+#[test]
+fn no_warning_is_lost_beside_another_viewport_on_a_small_screen() {
+    let gaps = vec!["2 slices are missing between 5.0 and 12.5 mm".to_owned()];
+    for size in SIZES {
+        let mut case = Case::lacking(&[THICK, PRIOR], (3, gaps.clone()), Vec::new(), size);
+        case.keys("gr");
+        for words in ["3 left out for burned-in text", "turned"] {
+            assert!(case.shows(words));
+        }
+        // Broken over lines where it is longer than the viewport.
+        assert!(case.shows("2 slices are missing between 5.0"));
+        case.app.looks_like("viewer/warnings");
+        let covered = case.app.covered();
+        for (inside, _) in case.scenes() {
+            let here: Vec<&Rect> = covered.iter().filter(|area| inside.intersects(**area)).collect();
+            for (at, area) in here.iter().enumerate() {
+                assert!(!here[at + 1..].iter().any(|other| other.intersects(**area)), "words over words");
+            }
+        }
+        // Two below each other have less room: what finds none is counted, the gravest stand.
+        case.keys("g");
+        assert!(case.shows("3 left out for burned-in text") && case.shows("reduced 1:3.7") == (size == SIZES[0]));
+        case.app.looks_like("viewer/warnings-stacked");
+    }
 }

@@ -11,6 +11,7 @@ use super::super::graphics::{Protocol, limits};
 use super::super::look::Look;
 use super::super::screen::Dots;
 use super::super::widget::text::shortened;
+use super::super::widget::wrap::wrapped;
 use super::Stack;
 use super::port::{Port, Subject};
 use crate::encoding::text::shown;
@@ -129,33 +130,77 @@ impl Around {
             scale: &scale,
             limits: &limits(protocol, &picture.modality).iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
+        // The gravest first: what is not what was asked for, then what is not all there is.
         let mut beware = Vec::new();
-        if let Subject::Reformat { reformat, .. } = subject {
-            beware.push(reformat.basis());
-        }
-        beware.extend(port.link_words.clone());
         beware.extend(port.cut.as_ref().filter(|cut| !cut.is_current()).map(|cut| match cut.refused() {
             Some(why) => shown(why).into_owned(),
             None => "cutting …".to_owned(),
         }));
+        beware.extend(port.link_words.clone());
+        beware.extend((stack.left_out > 0).then(|| format!("{} left out for burned-in text", stack.left_out)));
+        beware.extend((stack.unknown > 0).then(|| format!("{} not announced yet", stack.unknown)));
+        beware.extend(stack.gaps.iter().map(|gap| shown(gap).into_owned()));
+        if let Subject::Reformat { reformat, .. } = subject {
+            beware.push(reformat.basis());
+        }
         beware.extend((port.pose.orientation != Orientation::default()).then(|| "turned".to_owned()));
         if let Some(picture) = subject.acquired() {
             beware.extend(picture.shutter.is_some().then(|| "shutter".to_owned()));
             beware.extend(picture.overlays_refused.iter().cloned());
         }
-        beware.extend(stack.gaps.iter().map(|gap| shown(gap).into_owned()));
-        beware.extend((stack.left_out > 0).then(|| format!("{} left out for burned-in text", stack.left_out)));
-        beware.extend((stack.unknown > 0).then(|| format!("{} not announced yet", stack.unknown)));
         Self { corners, beware }
     }
 
+    /// What to beware of, the gravest first.
+    fn warnings(&self) -> impl Iterator<Item = &String> {
+        self.corners.top_right.iter().chain(&self.beware)
+    }
+
+    /// Cells above the picture that warnings may have: which of the images it is stands there in any case.
+    fn warning_cells(&self, width: u16) -> usize {
+        let number = self.corners.top_left.get(1).map_or(0, |number| number.width() + GAP.len());
+        usize::from(width).saturating_sub(number)
+    }
+
+    /// The warnings that find no room above the picture, on it: at its upper right, below the letter at the edge and
+    /// above the one at the side. Those that find none there either are counted.
+    pub fn more_warnings(&self, inside: Rect) -> Vec<OnPicture> {
+        let (_, left) = fitting_and_left(self.warnings(), self.warning_cells(inside.width));
+        let rows = usize::from((inside.height / 2).saturating_sub(1));
+        let mut lines: Vec<(usize, String)> = Vec::new();
+        for (number, warning) in left.iter().enumerate() {
+            lines.extend(wrapped(warning, usize::from(inside.width)).into_iter().map(|line| (number, line)));
+        }
+        if lines.len() > rows {
+            lines.truncate(rows.saturating_sub(1));
+            // One that is cut off is told as one that is not shown: half a warning may say another thing.
+            let whole = left.iter().enumerate().take_while(|(number, warning)| {
+                let shown = lines.iter().filter(|(of, _)| of == number).count();
+                shown == wrapped(warning, usize::from(inside.width)).len()
+            });
+            let whole = whole.count();
+            lines.retain(|(number, _)| *number < whole);
+            if rows > 0 {
+                lines.push((whole, format!("+{} more", left.len() - whole)));
+            }
+        }
+        let placed = lines.into_iter().zip(inside.y.saturating_add(1)..inside.bottom()).map(|((_, text), y)| {
+            let width = wide(&text).min(inside.width);
+            OnPicture { area: Rect { x: inside.right() - width, y, width, height: 1 }, text, ink: Some(WARNING_INK) }
+        });
+        placed.filter(|words| !words.area.is_empty()).collect()
+    }
+
     /// Draws the line above the picture: what it is, and at the right what to beware of. Where there is no room for all,
-    /// the series' name gives way first, then where the image lies.
-    pub fn draw_head(&self, frame: &mut Frame<'_>, area: Rect, style: Style, look: Look) {
+    /// the series' name gives way first, then where the image lies; further warnings stand on the picture.
+    pub fn draw_head(&self, frame: &mut Frame<'_>, (area, inside): (Rect, Rect), style: Style, look: Look) {
         let [name, image @ ..] = self.corners.top_left.as_slice() else { return };
         let number = image.first().map_or(0, |number| number.width() + GAP.len());
-        let width = usize::from(area.width).saturating_sub(number);
-        let beware = fitting(self.corners.top_right.iter().chain(&self.beware), width);
+        let width = self.warning_cells(area.width);
+        let (mut beware, more) = fitting_and_left(self.warnings(), width);
+        if !more.is_empty() && self.more_warnings(inside).is_empty() {
+            beware = fitting(self.warnings(), width);
+        }
         let left = (width + number).saturating_sub(beware.width() + GAP.len());
         let image = fitting(image, left);
         let name = shortened(name, left.saturating_sub(image.width() + GAP.len()));
@@ -181,6 +226,9 @@ impl Around {
     }
 }
 
+/// Of warnings that stand on a picture: a number of `view::raster::INKS`.
+const WARNING_INK: u8 = 4;
+
 /// Between two texts in a line.
 const GAP: &str = "  ";
 
@@ -200,6 +248,21 @@ fn fitting<'a>(texts: impl IntoIterator<Item = &'a String>, room: usize) -> Stri
         line = line + gap + text;
     }
     line
+}
+
+/// As many of the texts as fit, each whole, and those that do not.
+fn fitting_and_left<'a>(texts: impl Iterator<Item = &'a String>, room: usize) -> (String, Vec<&'a str>) {
+    let (mut line, mut left) = (String::new(), Vec::new());
+    for text in texts {
+        let gap = if line.is_empty() { "" } else { GAP };
+        // Those after one that does not fit are less grave: none of them goes before it.
+        if left.is_empty() && line.width() + gap.len() + text.width() <= room {
+            line = line + gap + text;
+        } else {
+            left.push(text.as_str());
+        }
+    }
+    (line, left)
 }
 
 fn draw_right(frame: &mut Frame<'_>, area: Rect, line: Line<'_>) {
@@ -235,5 +298,31 @@ mod tests {
         assert_eq!((fitting(&texts, 16), fitting(&texts, 0)), ("…".into(), String::new()));
         assert_eq!(["Axial 1 mm", "Axial", "Axial 1"].map(|name| shortened(name, 6)), ["Axial…", "Axial", "Axial…"]);
         assert_eq!(shortened("Axial 1", 5), "");
+    }
+
+    fn warned(warnings: &[&str], width: u16, height: u16) -> (String, Vec<String>) {
+        let beware = warnings.iter().map(ToString::to_string).collect();
+        let around = Around { corners: Corners::default(), beware };
+        let (head, _) = fitting_and_left(around.warnings(), around.warning_cells(width));
+        let more = around.more_warnings(Rect::new(4, 2, width, height));
+        assert!(more.iter().all(|words| words.area.right() == 4 + width && words.area.width == wide(&words.text)));
+        (head, more.into_iter().map(|words| words.text).collect())
+    }
+
+    #[test]
+    fn warnings_without_room_above_the_picture_stand_on_it_in_order_and_the_rest_is_counted() {
+        let all = ["not for reading", "3 left out for burned-in text", "turned"];
+        assert_eq!(warned(&all, 80, 12), (format!("{}  {}  {}", all[0], all[1], all[2]), Vec::new()));
+        let (head, more) = warned(&all, 20, 12);
+        assert_eq!(
+            (head.as_str(), more),
+            (all[0], vec!["3 left out for".into(), "burned-in text".into(), "turned".into()])
+        );
+        // One that is not whole is not begun: two rows hold one and the count of the others.
+        let (_, more) = warned(&[all[0], all[2], all[1]], 20, 6);
+        assert_eq!(more, ["turned", "+1 more"]);
+        assert_eq!(warned(&all, 20, 6).1, ["+2 more"]);
+        assert_eq!(warned(&all, 20, 4).1, ["+2 more"]);
+        assert_eq!(warned(&all, 20, 3).1, [""; 0]);
     }
 }
