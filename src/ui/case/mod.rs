@@ -1,13 +1,16 @@
 //! One case: its images, and beside them what is said about them.
 //!
-//! [`panel`] draws what is said, [`talk`] says it; [`marking`] makes marks entries, [`images`] gives the viewer its series,
-//! [`series`] names the studies, [`attendance`] who is here, and [`forms`] change the case.
+//! [`panel`] draws what is said, [`talk`] says it, [`items`] choose on it and [`reading`] shows an opinion whole;
+//! [`marking`] makes marks entries, [`images`] gives the viewer its series, [`series`] names the studies, [`attendance`]
+//! who is here; [`forms`] change the case.
 
 mod attendance;
 mod forms;
 mod images;
+mod items;
 mod marking;
 mod panel;
+mod reading;
 mod series;
 #[cfg(test)]
 mod states;
@@ -98,6 +101,8 @@ pub struct CaseScreen {
     log: Vec<LogEntry>,
     tab: Tab,
     scroll: usize,
+    /// What is chosen on the page, by its id; of marks the viewer knows it.
+    chosen: Option<String>,
     /// Whether the panel stands; unless it was asked for or sent away, where there is room beside the images.
     panel: Option<bool>,
     message: Field,
@@ -144,6 +149,7 @@ impl CaseScreen {
             log: Vec::new(),
             tab: Tab::default(),
             scroll: 0,
+            chosen: None,
             panel: None,
             message: Field::new("", "message"),
             writing: false,
@@ -218,6 +224,7 @@ impl CaseScreen {
         self.scroll = 0;
         // What is written stays, and is not written on where it is not seen.
         self.writing &= tab == Tab::Discussion;
+        self.chosen = None;
         self.panel = Some(true);
         if tab == Tab::History {
             self.show(context);
@@ -290,6 +297,9 @@ impl Screen for CaseScreen {
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         if self.viewer.has_images() && self.viewer.act(action, context) {
             self.attendance.tell(&self.id, self.viewer.draft(), context);
+            if action == Action::MarkNext {
+                self.reveal_chosen(context);
+            }
             return;
         }
         match action {
@@ -304,6 +314,10 @@ impl Screen for CaseScreen {
                 self.writing = false;
                 self.read_opinions(context);
             }
+            Action::PanelItemNext => self.choose_next(true, context),
+            Action::PanelItemPrevious => self.choose_next(false, context),
+            Action::PanelItemOpen if self.writing => self.send_message(context),
+            Action::PanelItemOpen => self.open_chosen(context),
             Action::Write | Action::WriteWithView => {
                 self.turn_to(Tab::Discussion, context);
                 self.writing = true;
@@ -366,12 +380,7 @@ impl Screen for CaseScreen {
         }
         if self.writing {
             match Chord::of(key).code {
-                // What is on its way is not sent a second time.
-                KeyCode::Enter if self.sending.as_ref().is_none_or(|sending| sending.ticket.is_none()) => {
-                    self.sending = None;
-                    self.send(false, context);
-                }
-                KeyCode::Enter => {}
+                KeyCode::Enter => self.send_message(context),
                 _ => drop(self.message.key(key)),
             }
         }
@@ -482,11 +491,7 @@ impl Screen for CaseScreen {
             match pointer.kind {
                 MouseEventKind::ScrollDown => self.scroll_panel(3),
                 MouseEventKind::ScrollUp => self.scroll_panel(-3),
-                MouseEventKind::Down(MouseButton::Left) => {
-                    if let Some(tab) = panel.and_then(|panel| panel::tab_at(panel, at)) {
-                        self.turn_to(tab, context);
-                    }
-                }
+                MouseEventKind::Down(MouseButton::Left) => self.click_panel(at, context),
                 _ => {}
             }
             return;

@@ -2,7 +2,7 @@
 
 use super::{CaseScreen, Tab, panel, text_question};
 use crate::encoding::text::shown;
-use crate::node::api::{AttachedView, FailureCode, MessageView, Request};
+use crate::node::api::{AttachedView, CaseView, FailureCode, MessageView, Request};
 use crate::ui::keys::Action;
 use crate::ui::message::Ticket;
 use crate::ui::screen::{Context, Outcome};
@@ -26,6 +26,14 @@ pub(super) struct Sending {
 }
 
 impl CaseScreen {
+    /// Sends what was typed; what is on its way is not sent a second time.
+    pub(super) fn send_message(&mut self, context: &mut Context<'_>) {
+        if self.sending.as_ref().is_none_or(|sending| sending.ticket.is_none()) {
+            self.sending = None;
+            self.send(false, context);
+        }
+    }
+
     pub(super) fn send(&mut self, text_checked: bool, context: &mut Context<'_>) {
         let (text, view, reply_to) = match &self.sending {
             Some(sending) => (sending.text.clone(), sending.view.clone(), sending.reply_to.clone()),
@@ -64,31 +72,50 @@ impl CaseScreen {
     /// Shows what the writers of messages saw or answered, the newest first, and after the oldest what was looked at
     /// before.
     pub(super) fn show_view(&mut self, context: &mut Context<'_>) {
-        let messages = self.view.iter().flat_map(|view| view.messages.iter().rev());
-        let views: Vec<_> = messages.filter(|message| message.view.is_some() || is_about_mark(message)).collect();
         let next = self.seen_view.map_or(0, |seen| seen + 1);
-        match views.get(next).map(|message| (message, &message.view)) {
-            Some((message, None)) => {
+        if self.show_view_at(next, context).is_some() {
+            return;
+        }
+        if self.seen_view.take().is_some() {
+            self.viewer.go_back(context);
+            context.say("What you looked at before.");
+        } else {
+            context.say("No message has a view with it or answers a mark: S says something with what you see.");
+        }
+    }
+
+    /// Shows what the writer of a message saw or answered; whether any of it is here.
+    pub(super) fn show_message(&mut self, id: &str, context: &mut Context<'_>) -> bool {
+        let at = self.view.as_deref().and_then(|view| views(view).position(|message| message.id == id));
+        at.and_then(|at| self.show_view_at(at, context)).unwrap_or(false)
+    }
+
+    /// Shows what belongs to a message, counted from the newest that has something to show; none if there is none,
+    /// else whether any of it is here.
+    fn show_view_at(&mut self, at: usize, context: &mut Context<'_>) -> Option<bool> {
+        let message = views(self.view.as_deref()?).nth(at)?;
+        let author = shown(&message.author);
+        let is_here = match &message.view {
+            None => {
                 let about = message.about.as_ref();
                 let is_here = about.is_some_and(|about| self.viewer.show_mark(&about.id, context));
                 let missing = if is_here { "" } else { " Its image is not here." };
-                context.say(&format!("What {} answers.{missing} V goes on.", shown(&message.author)));
-                self.seen_view = Some(next);
+                context.say(&format!("What {author} answers.{missing} V goes on."));
+                is_here
             }
-            Some((message, Some(view))) => {
-                let missing = match self.viewer.restore(view, context) {
-                    0 => String::new(),
-                    missing => format!(" {missing} of its images are not here."),
-                };
-                context.say(&format!("What {} saw.{missing} V goes on.", shown(&message.author)));
-                self.seen_view = Some(next);
+            Some(view) => {
+                let missing = self.viewer.restore(view, context);
+                let words =
+                    if missing == 0 { String::new() } else { format!(" {missing} of its images are not here.") };
+                context.say(&format!("What {author} saw.{words} V goes on."));
+                missing < view.viewports.iter().flatten().count()
             }
-            None if self.seen_view.take().is_some() => {
-                self.viewer.go_back(context);
-                context.say("What you looked at before.");
-            }
-            None => context.say("No message has a view with it or answers a mark: S says something with what you see."),
+        };
+        if self.tab == Tab::Discussion {
+            self.chosen = Some(message.id.clone());
         }
+        self.seen_view = Some(at);
+        Some(is_here)
     }
 
     /// Takes what became of a message.
@@ -120,7 +147,12 @@ impl CaseScreen {
     }
 }
 
-/// Whether there is something to jump to.
-fn is_about_mark(message: &MessageView) -> bool {
-    message.about.as_ref().is_some_and(|about| about.image.is_some())
+/// Whether a message has what its writer saw with it, or answers a mark.
+pub(super) fn leads_somewhere(message: &MessageView) -> bool {
+    message.view.is_some() || message.about.as_ref().is_some_and(|about| about.image.is_some())
+}
+
+/// Those that lead somewhere, the newest first.
+fn views(case: &CaseView) -> impl Iterator<Item = &MessageView> {
+    case.messages.iter().rev().filter(|message| leads_somewhere(message))
 }

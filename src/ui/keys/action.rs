@@ -69,6 +69,9 @@ pub enum Action {
     WriteOpinion,
     Change(Change),
     ChangeConfirmed,
+    PanelItemNext,
+    PanelItemPrevious,
+    PanelItemOpen,
     AcceptCase,
     SendChecked,
     // Studies: taking in, looking, asking

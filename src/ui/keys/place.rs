@@ -18,6 +18,8 @@ pub enum Place {
     /// The crosshair is out.
     Pointing,
     Opinion,
+    /// A colleague's opinion is read.
+    Reading,
     Colleagues,
     /// Fields of text over another screen.
     Form,
@@ -74,6 +76,7 @@ impl Place {
             Self::Pointing => "Crosshair",
             Self::Marking => "Measure and mark",
             Self::Opinion => "Opinion",
+            Self::Reading => "An opinion",
             Self::Colleagues => "Colleagues",
             Self::Form => "Form",
             Self::Pairing | Self::PairingConfirm | Self::PairingEnded => "Pairing",

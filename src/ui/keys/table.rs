@@ -39,6 +39,7 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
         Place::StudyMask => &[STUDY_MASK, EVERYWHERE],
         Place::Opinion => &[OPINION, BACK, EVERYWHERE],
+        Place::Reading => &[BACK, LIST, EVERYWHERE],
         Place::Case => &[CASE, VIEWER, TOOLS, BACK, EVERYWHERE],
         Place::Marking => &[MARKING, CURSOR, EVERYWHERE],
         Place::Pointing => &[POINTING, CURSOR, EVERYWHERE],
@@ -184,6 +185,9 @@ const CASE: &[Binding] = &[
     bind(Chord::control('f'), Action::Fetch, "fetch the images"),
     bind(Chord::control('t'), Action::Transfers, "transfers: what waits"),
     bind(Chord::key('Y'), Action::VerifyCase, "verify this case: signatures and images"),
+    bind(Chord::key('}'), Action::PanelItemNext, "choose the next in the panel"),
+    bind(Chord::key('{'), Action::PanelItemPrevious, "choose the one before"),
+    bind(Chord::plain(KeyCode::Enter), Action::PanelItemOpen, "open what is chosen there"),
     bind(Chord::key(')'), Action::PanelDown, "scroll the panel down"),
     bind(Chord::key('('), Action::PanelUp, "scroll the panel up"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),
@@ -427,7 +431,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 34] = [
+    const PLACES: [Place; 35] = [
         Place::Welcome,
         Place::Restore,
         Place::Restored,
@@ -438,6 +442,7 @@ mod tests {
         Place::Marking,
         Place::Pointing,
         Place::Opinion,
+        Place::Reading,
         Place::Colleagues,
         Place::Form,
         Place::Pairing,

@@ -29,13 +29,30 @@ impl Viewer {
             context.say(if self.marks.is_empty() { "No mark yet." } else { "All marks are hidden: m shows them." });
             return;
         };
-        self.chosen = Some(mark.id.clone());
+        let id = mark.id.clone();
+        self.go_to_mark(&id, context);
+    }
+
+    /// Whether this program draws a mark.
+    pub fn draws(&self, id: &str) -> bool {
+        self.marks.iter().any(|mark| mark.id == id)
+    }
+
+    /// Chooses a mark and jumps to it; `false` if it, or its image, is not here.
+    pub fn go_to_mark(&mut self, id: &str, context: &mut Context<'_>) -> bool {
+        let Some(mark) = self.marks.iter().find(|mark| mark.id == id) else { return false };
+        let is_hidden = self.hidden.hides(mark);
         let (uid, frame) = (mark.sop_instance_uid.clone(), mark.frame);
-        if !self.go_to_image(&uid, frame) {
+        self.chosen = Some(id.to_owned());
+        let is_here = self.go_to_image(&uid, frame);
+        if !is_here {
             context.say("The image of this mark is not here.");
+        } else if is_hidden {
+            context.say("This mark is hidden: m shows all.");
         }
         self.follow_scroll();
         self.want(context);
+        is_here
     }
 
     /// The image that a mark would stand on, or why none can.

@@ -904,6 +904,63 @@ fn what_is_on_the_screen_and_has_not_arrived_is_asked_for_first_and_once() {
     assert_eq!(hurried(&mut case), [uids(&[34, 33, 32, 31])], "the way the reader goes");
 }
 
+/// Where words stand on the screen.
+fn place_of(case: &mut Case, words: &str) -> (u16, u16) {
+    case.scenes();
+    let screen = case.app.screen();
+    let found =
+        screen.lines().enumerate().find_map(|(row, line)| Some((line[..line.find(words)?].chars().count(), row)));
+    let (column, row) = found.unwrap_or_else(|| panic!("no {words} in {screen}"));
+    (u16::try_from(column).unwrap(), u16::try_from(row).unwrap())
+}
+
+#[test]
+fn a_click_on_a_mark_in_the_panel_jumps_to_it_and_keys_go_on_and_back() {
+    for size in SIZES {
+        let at = |slice| uid(THICK, 0, slice);
+        let points = [(200.0, 256.0), (300.0, 256.0)];
+        let unknown = MarkView { kind: "hologram".into(), ..mark("hologram", &at(30), &points) };
+        let marks = vec![mark("length", &at(32), &points), unknown, mark("arrow", &at(34), &points)];
+        let mut case = Case::with(&[THICK], marks, size);
+        let is_narrow = size.0 < 110;
+        if !is_narrow {
+            case.keys("p");
+        }
+        for _ in 0..3 {
+            case.key(KeyCode::Tab);
+        }
+        case.app.looks_like("case/marks");
+        for (words, image) in [("Okafor arrow", "image 3/3"), ("Okafor length", "image 2/3")] {
+            let (column, row) = place_of(&mut case, words);
+            case.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
+            assert!(case.shows(image));
+            case.app.pass(7_000);
+            case.serve();
+            if is_narrow {
+                assert!(!case.shows(words), "a narrow screen has images or panel");
+                case.keys("p");
+            }
+            assert!(case.shows(&format!("› Dr. Ben {words}")));
+        }
+        // The line below a mark is its own; one that this program does not draw leads nowhere.
+        let (column, row) = place_of(&mut case, "Okafor hologram");
+        case.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
+        assert!(case.shows("› Dr. Ben Okafor length"));
+        let (column, row) = place_of(&mut case, "Okafor arrow");
+        case.mouse(MouseEventKind::Down(MouseButton::Left), column, row + 1);
+        assert!(case.shows("image 3/3"));
+        if is_narrow {
+            case.keys("p");
+        }
+        case.keys("{");
+        assert!(case.shows("› Dr. Ben Okafor length"));
+        case.keys("}");
+        assert!(case.shows("› Dr. Ben Okafor arrow"));
+        case.key(KeyCode::Enter);
+        assert!(case.shows("image 3/3"));
+    }
+}
+
 #[test]
 fn no_warning_is_lost_beside_another_viewport_on_a_small_screen() {
     let gaps = vec!["2 slices are missing between 5.0 and 12.5 mm".to_owned()];

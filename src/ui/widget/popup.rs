@@ -19,11 +19,17 @@ pub fn middle(area: Rect, width: u16, height: u16) -> Rect {
 /// Clears the box, draws its border, and gives what is inside.
 pub fn open(frame: &mut Frame<'_>, area: Rect, title: &str, look: Look) -> Rect {
     frame.render_widget(Clear, area);
-    let block =
-        Block::bordered().title(format!(" {title} ")).title_style(look.heading()).padding(Padding::horizontal(1));
-    let inside = block.inner(area);
-    frame.render_widget(block, area);
-    inside
+    frame.render_widget(block().title(format!(" {title} ")).title_style(look.heading()), area);
+    inside(area)
+}
+
+/// What is inside of a box, so that a click finds what was drawn there.
+pub fn inside(area: Rect) -> Rect {
+    block().inner(area)
+}
+
+fn block() -> Block<'static> {
+    Block::bordered().padding(Padding::horizontal(1))
 }
 
 /// Some lines at the top of an area, and the rest of it.
