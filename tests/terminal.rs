@@ -9,7 +9,7 @@ use rustix::termios::LocalModes;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program::{Home, send_signal, until, wait};
+use crate::support::program::{Home, pair, send_signal, until, wait};
 use crate::support::study::Study;
 use crate::support::terminal::Terminal;
 
@@ -172,4 +172,45 @@ fn an_identity_is_restored_in_a_fresh_home_from_its_recovery_code() {
     let (before, after) = (old.run(0, &["card", "show"]), new.run(0, &["card", "show"]));
     assert_eq!(before["identity"], after["identity"]);
     assert_ne!(before["devices"], after["devices"], "a new device of the same person");
+}
+
+#[test]
+fn a_colleague_who_is_brought_in_on_the_screen_is_a_member_at_her_own_home() {
+    let folder = TempDir::new().unwrap();
+    let anna = Home::of(folder.path(), "anna", "Dr. Anna Weiss", "City Hospital");
+    let ben = Home::of(folder.path(), "ben", "Dr. Ben Okafor", "University Clinic");
+    let cara = Home::of(folder.path(), "cara", "Dr. Cara Lind", "General Hospital");
+    pair(&anna, &ben);
+    pair(&anna, &cara);
+    let node = ben.node(&[]);
+    let file = folder.path().join("ben.card");
+    ben.run(0, &["card", "export", file.to_str().unwrap()]);
+    anna.run(0, &["card", "add", file.to_str().unwrap(), "--at", &node.addresses()[0]]);
+    let files = folder.path().join("ct");
+    Study::new(1, 3, 64).write(&files);
+    let study = anna.run(0, &["import", files.to_str().unwrap()])["studies"][0]["id"].as_str().unwrap().to_owned();
+    let new = ["case", "new", "--ask", "Old?", "--study", &study, "--invite", "Lind", "--no-wait"];
+    let case = anna.run(0, &new)["case"].as_str().unwrap().to_owned();
+    let terminal = Terminal::open();
+    let mut app = terminal.begin_with(&anna, "kitty");
+    // It answers what it is asked at the start; the first key would be taken for the answer.
+    terminal.shows("\x1b[5n");
+    terminal.types(b"\x1b[?62c\x1b[0n");
+    terminal.shows("Old?");
+    terminal.types(b"\r");
+    terminal.shows("Members");
+    terminal.types(b"B");
+    terminal.shows_whole("Okafor");
+    // The only colleague who is no member, as a reader.
+    terminal.types(b"\r");
+    terminal.shows_whole("observer");
+    terminal.types(b"\r");
+    let member = until("she has the case", || {
+        let cases = ben.run(0, &["case", "list"]);
+        let listed = cases["cases"].as_array().unwrap().iter().any(|listed| listed["id"] == case.as_str());
+        listed.then(|| ben.run(0, &["case", "show", &case]))
+    });
+    assert_eq!((member["role"].as_str(), member["question"].as_str()), (Some("reader"), Some("Old?")), "{member}");
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success());
 }

@@ -1,4 +1,4 @@
-//! Changing a case: its question, its members, its studies, and what was added to an opinion.
+//! Changing a case: its question, its studies, and what was added to an opinion.
 //!
 //! Each form is a request with its fields. The node decides who may do what and which words may go out; what it refuses
 //! is said at the field, and what it asks about is asked.
@@ -23,7 +23,6 @@ use crate::ui::widget::popup::{self, Question};
 #[derive(Debug, Clone, Copy, Default)]
 struct Agreed {
     text_checked: bool,
-    unverified: bool,
     other_patient: bool,
     sure: bool,
 }
@@ -43,9 +42,7 @@ pub struct CaseForm {
 impl CaseForm {
     /// A form over a case; fields that leave no choice are filled in.
     pub fn new(change: Change, case: &CaseView) -> Self {
-        let others = || case.members.iter().filter(|member| !member.me);
         let only = |mut names: Vec<String>| if names.len() == 1 { names.remove(0) } else { String::new() };
-        let member = || only(others().map(|member| member.name.clone()).collect());
         let me = case.members.iter().find(|member| member.me).map(|member| member.name.as_str());
         let fields: Vec<(Field, String)> = match change {
             Change::Edit => vec![
@@ -55,15 +52,6 @@ impl CaseForm {
                 (Field::new("Context instead of that now", "empty: as it is"), String::new()),
                 (Field::new("First report instead of that now", "empty: as it is"), String::new()),
             ],
-            Change::MemberAdd => vec![
-                (Field::new("Colleague", "a name among your cards"), String::new()),
-                (Field::new("Role", "reader, observer or admin"), "reader".into()),
-            ],
-            Change::MemberRole => vec![
-                (Field::new("Member", "a name"), member()),
-                (Field::new("Role", "reader, observer or admin"), String::new()),
-            ],
-            Change::MemberRemove => vec![(Field::new("Member", "a name"), member())],
             Change::StudyAdd => vec![
                 (Field::new("Study", "its id, such as s-k3vq: t in the worklist lists them"), String::new()),
                 (Field::new("As", "prior or index"), "prior".into()),
@@ -101,8 +89,8 @@ impl CaseForm {
 
     fn submit(&mut self, context: &mut Context<'_>) {
         let needed = match self.change {
-            Change::Edit | Change::MemberRemove | Change::StudyWithdraw => 1,
-            Change::MemberAdd | Change::MemberRole | Change::StudyAdd | Change::Addendum => 2,
+            Change::Edit | Change::StudyWithdraw => 1,
+            Change::StudyAdd | Change::Addendum => 2,
         };
         if let Some(empty) = (0..needed).find(|field| self.form.text(*field).is_empty()) {
             return self.form.refuse(empty, "This is needed.");
@@ -120,7 +108,7 @@ impl CaseForm {
     fn request(&self) -> Request {
         let case = self.case.clone();
         let text = |field: usize| self.form.text(field).to_owned();
-        let Agreed { text_checked, unverified, other_patient, .. } = self.agreed;
+        let Agreed { text_checked, other_patient, .. } = self.agreed;
         match self.change {
             Change::Edit => {
                 let change = CaseEdit {
@@ -133,11 +121,6 @@ impl CaseForm {
                 };
                 Request::CaseEdit { case, change }
             }
-            Change::MemberAdd => {
-                Request::CaseMemberAdd { case, who: text(0), role: text(1), to_unverified: unverified }
-            }
-            Change::MemberRole => Request::CaseMemberRole { case, who: text(0), role: text(1) },
-            Change::MemberRemove => Request::CaseMemberRemove { case, who: text(0) },
             Change::StudyAdd => {
                 Request::CaseStudyAdd { case, study: text(0), prior: text(1) == "prior", other_patient }
             }
@@ -150,22 +133,13 @@ impl CaseForm {
 
     /// What cannot be taken back is asked about.
     fn are_you_sure(&self) -> Option<Question> {
-        let (title, lines) = match self.change {
-            Change::MemberRemove => (
-                "Take this member out?",
-                vec![self.form.text(0).to_owned(), "She gets nothing new of this case. What she has she keeps.".into()],
-            ),
-            Change::StudyWithdraw => (
-                "Withdraw this study?",
-                vec![
-                    "Every transfer of it stops at once. Members' programs delete its images and answer with a \
-                     receipt; what somebody exported cannot be recalled."
-                        .into(),
-                ],
-            ),
-            _ => return None,
-        };
-        Some(Question { title: title.into(), lines })
+        let lines = vec![
+            "Every transfer of it stops at once. Members' programs delete its images and answer with a receipt; what \
+             somebody exported cannot be recalled."
+                .into(),
+        ];
+        let question = Question { title: "Withdraw this study?".into(), lines };
+        (self.change == Change::StudyWithdraw).then_some(question)
     }
 
     fn refused(&mut self, failure: &Failure, context: &mut Context<'_>) {
@@ -177,10 +151,6 @@ impl CaseForm {
                 let lines = vec![in_one_line(failure), "Add it all the same?".into()];
                 context.confirm(Question { title: "Another patient?".into(), lines }, Action::SendOtherPatient);
             }
-            FailureCode::Untrusted if self.change == Change::MemberAdd && !self.agreed.unverified => {
-                let lines = vec![in_one_line(failure), "Invite her all the same?".into()];
-                context.confirm(Question { title: "Unverified colleague".into(), lines }, Action::SendUnverified);
-            }
             _ => self.form.refuse(0, in_one_line(failure)),
         }
     }
@@ -190,13 +160,6 @@ impl CaseForm {
             Change::Edit => {
                 ("Change the case", "Everybody sees what it was before. Opinions that were signed earlier say so.")
             }
-            Change::MemberAdd => (
-                "Bring in a colleague",
-                "She gets all of the case: images, marks, opinions, what was said. A reader gives opinions, an observer \
-                 looks on, an admin brings in others.",
-            ),
-            Change::MemberRole => ("Another role for a member", "It holds from now on; what she wrote stays."),
-            Change::MemberRemove => ("Take a member out", "The key of the case changes with it."),
             Change::StudyAdd => (
                 "Add a study of yours",
                 "A prior stands beside the index examination. Studies of another patient are refused unless you say so.",
@@ -212,9 +175,6 @@ impl CaseForm {
     fn done(&self) -> &'static str {
         match self.change {
             Change::Edit => "The case is changed.",
-            Change::MemberAdd => "She is a member. The page Members shows when it has reached her.",
-            Change::MemberRole => "The role is another one from now on.",
-            Change::MemberRemove => "She is no member any more.",
             Change::StudyAdd => "The study is in the case.",
             Change::StudyWithdraw => "Withdrawn. The studies' line says who has deleted it.",
             Change::Addendum => "Added to your opinion.",
@@ -249,10 +209,6 @@ impl Screen for CaseForm {
             }
             Action::SendOtherPatient => {
                 self.agreed.other_patient = true;
-                self.submit(context);
-            }
-            Action::SendUnverified => {
-                self.agreed.unverified = true;
                 self.submit(context);
             }
             action if self.form.act(action) => self.submit(context),

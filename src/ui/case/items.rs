@@ -61,6 +61,7 @@ impl CaseScreen {
             laid.items().iter().find(|item| self.has_chosen(&item.id)).map(id)
         });
         match chosen {
+            Some(_) if self.tab == Tab::Members => self.change_role(context),
             Some(id) => self.open_item(&id, context),
             None => context.say("Choose something in the panel first: } and { go from one to the next."),
         }

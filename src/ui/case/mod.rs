@@ -2,13 +2,14 @@
 //!
 //! [`panel`] draws what is said, [`talk`] says it, [`items`] choose on it and [`reading`] shows an opinion whole;
 //! [`marking`] makes marks entries, [`images`] gives the viewer its series, [`series`] names the studies, [`attendance`]
-//! who is here; [`forms`] change the case.
+//! who is here; [`members`] and [`forms`] change the case.
 
 mod attendance;
 mod forms;
 mod images;
 mod items;
 mod marking;
+mod members;
 mod panel;
 mod reading;
 mod series;
@@ -28,6 +29,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use self::attendance::Attendance;
 use self::forms::CaseForm;
 use self::marking::Inking;
+use self::members::Removal;
 use self::talk::{Answered, Sending};
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
@@ -127,6 +129,7 @@ pub struct CaseScreen {
     attendance: Attendance,
     /// The mark that the question is about, whichever is chosen meanwhile.
     deleting: Option<String>,
+    removing: Option<Removal>,
     /// Which message's view is shown, counted from the newest.
     seen_view: Option<usize>,
     stale: bool,
@@ -166,6 +169,7 @@ impl CaseScreen {
             without_receipt: HashSet::new(),
             attendance: Attendance::default(),
             deleting: None,
+            removing: None,
             seen_view: None,
             stale: false,
             shown_ms: 0,
@@ -318,6 +322,10 @@ impl Screen for CaseScreen {
             Action::PanelItemPrevious => self.choose_next(false, context),
             Action::PanelItemOpen if self.writing => self.send_message(context),
             Action::PanelItemOpen => self.open_chosen(context),
+            Action::MemberAdd => self.bring_in(context),
+            Action::MemberRole => self.change_role(context),
+            Action::MemberRemove => self.ask_to_remove(context),
+            Action::MemberRemoveConfirmed => self.remove(context),
             Action::Write | Action::WriteWithView => {
                 self.turn_to(Tab::Discussion, context);
                 self.writing = true;
@@ -395,6 +403,9 @@ impl Screen for CaseScreen {
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        if self.removed(ticket, outcome, context) {
+            return;
+        }
         if self.showing == Some(ticket) {
             self.showing = None;
             self.is_settling &= self.stale;

@@ -7,6 +7,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
+use super::members::rights;
 use super::talk::leads_somewhere;
 use super::{CaseScreen, TABS, Tab};
 use crate::encoding::text::{shown, shown_lines};
@@ -381,8 +382,13 @@ fn members(screen: &CaseScreen, case: &CaseView, look: Look) -> Page {
             Span::raw(format!("  {}{}  ", if member.me { "you, " } else { "" }, shown(&member.role))),
             Span::styled(shown(delivery).into_owned(), look.delivery(&member.delivery)),
         ]));
+        if let Some(role) = rights::role(&member.role).filter(|_| is_chosen) {
+            page.lines.push(Line::styled(format!("  {}", rights::duties(role)), look.dim()));
+        }
         page.item(&member.identity, from);
     }
+    page.lines.push(Line::raw(""));
+    page.lines.extend(rights::what_to_do(case).into_iter().map(|words| Line::styled(words, look.dim())));
     page
 }
 

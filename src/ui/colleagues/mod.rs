@@ -72,7 +72,7 @@ impl Change {
 }
 
 /// A colleague's name as this person gave it, or else as the card says.
-fn called(card: &CardView) -> String {
+pub(super) fn called(card: &CardView) -> String {
     shown(card.alias.as_deref().unwrap_or(&card.name)).into_owned()
 }
 

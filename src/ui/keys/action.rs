@@ -69,6 +69,10 @@ pub enum Action {
     WriteOpinion,
     Change(Change),
     ChangeConfirmed,
+    MemberAdd,
+    MemberRole,
+    MemberRemove,
+    MemberRemoveConfirmed,
     PanelItemNext,
     PanelItemPrevious,
     PanelItemOpen,
@@ -218,9 +222,6 @@ impl Action {
 pub enum Change {
     /// Question, urgency, due time, context, first report.
     Edit,
-    MemberAdd,
-    MemberRole,
-    MemberRemove,
     StudyAdd,
     StudyWithdraw,
     /// Of one's own opinion.
