@@ -97,6 +97,7 @@ async fn a_question_and_its_answer_travel_by_file_between_people_who_are_never_c
 
     let shown = reader.json(Request::BundleShow { path: question.clone() }).await;
     assert_eq!((shown["for_me"].as_bool(), shown["from"].as_str()), (Some(true), Some("Dr. Anna Weiss")));
+    assert_eq!(shown["standing"], "colleague");
     assert_eq!((&shown["entries"], &shown["chunks"]), (&packed["entries"], &packed["chunks"]));
     assert_eq!(reader.json(Request::CaseList).await["cases"], Value::Array(Vec::new()), "looking takes nothing in");
 
@@ -225,7 +226,9 @@ async fn only_colleagues_who_are_not_blocked_may_hand_over_a_bundle() {
     let refused = apart.reader.ask(Request::BundleUnpack { path: question.clone() }).await.unwrap_err();
     assert_eq!(refused.code, FailureCode::Untrusted);
     assert!(refused.what.contains("blocked"), "{refused}");
+    assert_eq!(apart.reader.json(Request::BundleShow { path: question.clone() }).await["standing"], "blocked");
     apart.reader.json(Request::CardRemove { who: "Weiss".into() }).await;
+    assert_eq!(apart.reader.json(Request::BundleShow { path: question.clone() }).await["standing"], "unknown");
     let refused = apart.reader.ask(Request::BundleUnpack { path: question }).await.unwrap_err();
     assert_eq!(refused.code, FailureCode::Untrusted);
     assert!(refused.what.contains("card you do not hold"), "{refused}");

@@ -306,6 +306,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         bytes: 1,
         for_me: false,
         from: Some(text.into()),
+        standing: Some(text.into()),
         cases: vec![text.into()],
         entries: 1,
         chunks: 1,

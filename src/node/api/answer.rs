@@ -301,6 +301,10 @@ pub struct BundleView {
     pub bytes: u64,
     pub for_me: bool,
     pub from: Option<String>,
+    /// What the sender may give: `colleague` anything, `member` entries of cases that are here, `blocked` and `unknown`
+    /// nothing. Absent where nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<String>,
     /// When, by the sender's clock.
     pub packed: Option<String>,
     pub cases: Vec<String>,

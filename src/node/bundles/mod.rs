@@ -39,6 +39,17 @@ enum SenderStanding {
     Unknown,
 }
 
+impl SenderStanding {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Colleague => "colleague",
+            Self::FellowMember => "member",
+            Self::Blocked => "blocked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Node {
     fn origin(&self, sender: &Sender) -> Origin {
         let identity = sender.identity();

@@ -25,10 +25,12 @@ impl Node {
                 return Reply::Bundle(BundleView { bytes: seen.bytes, ..BundleView::default() });
             };
             let packed = sender.as_ref().map(|sender| sender.packed.to_string());
+            let origin = sender.map(|sender| node.origin(&sender));
             Reply::Bundle(BundleView {
                 bytes: seen.bytes,
                 for_me: true,
-                from: sender.map(|sender| from_words(node.origin(&sender))),
+                standing: origin.as_ref().map(|origin| origin.standing.word().into()),
+                from: origin.map(from_words),
                 packed,
                 cases: tally.cases.iter().map(|count| called(&count.case)).collect(),
                 entries: tally.cases.iter().map(|count| count.entries).sum(),
