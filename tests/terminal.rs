@@ -56,6 +56,12 @@ fn slices(terminal: &Terminal) -> usize {
     pictures(terminal, "a=t").iter().filter(|(_, png)| is_grey(png)).count()
 }
 
+/// Answers what the app asks its terminal at the start; the first key would be taken for the answer.
+fn answers(terminal: &Terminal) {
+    terminal.shows("\x1b[5n");
+    terminal.types(b"\x1b[?62c\x1b[0n");
+}
+
 fn tail(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     characters[characters.len().saturating_sub(400)..].iter().collect::<String>().escape_debug().to_string()
@@ -108,6 +114,70 @@ fn whatever_is_typed_a_signal_gives_the_terminal_back() {
     }
 }
 
+/// Two people whom no network connects, each at the app alone: one packs a case into a file, the other takes it in.
+#[test]
+fn a_case_travels_by_file_from_app_to_app() {
+    let folder = TempDir::new().unwrap();
+    let anna = Home::of(folder.path(), "anna", "Dr. Anna Weiss", "City Hospital");
+    let ben = Home::of(folder.path(), "ben", "Dr. Ben Okafor", "University Clinic");
+    for (from, to) in [(&anna, &ben), (&ben, &anna)] {
+        let card = from.path.with_extension("card");
+        from.run(0, &["card", "export", card.to_str().unwrap()]);
+        to.run(0, &["card", "add", card.to_str().unwrap()]);
+    }
+    let files = folder.path().join("ct");
+    Study::new(1, 3, 64).write(&files);
+    let study: Value = anna.run(0, &["import", files.to_str().unwrap()]);
+    let study = study["studies"][0]["id"].as_str().unwrap();
+    let invite = ["--invite", "Okafor", "--to-unverified", "--no-wait"];
+    let case = anna.run(0, &[&["case", "new", "--ask", "Metastasis?", "--study", study], &invite[..]].concat());
+    let bundle = folder.path().join("trip.bundle");
+
+    let terminal = Terminal::open();
+    let mut app = terminal.begin(&anna);
+    answers(&terminal);
+    terminal.shows("Metastasis?");
+    terminal.types(b"B");
+    // Once the case was read it says how many are shared with him.
+    terminal.shows_whole("shared");
+    terminal.types(b" ");
+    terminal.shows_whole("[x]");
+    terminal.types(b"\r");
+    terminal.shows_whole("folder");
+    terminal.types(b"/\x15");
+    terminal.types(bundle.to_str().unwrap().as_bytes());
+    terminal.types(b"\r");
+    // Of the keys where a path is typed none gives a name.
+    terminal.shows_whole("another");
+    terminal.types(b"w");
+    terminal.shows_whole("Pack");
+    terminal.types(b"y");
+    terminal.shows_whole("eject");
+    assert!(bundle.is_file(), "{}", tail(&terminal.written()));
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success());
+
+    let terminal = Terminal::open();
+    let mut app = terminal.begin(&ben);
+    answers(&terminal);
+    terminal.shows("yet.");
+    terminal.types(b"b");
+    terminal.shows_whole("disc");
+    terminal.types(b"/\x15");
+    terminal.types(bundle.to_str().unwrap().as_bytes());
+    terminal.types(b"\r");
+    terminal.shows_whole("Weiss");
+    terminal.types(b"\r");
+    terminal.shows_whole("Taken");
+    terminal.types(b"\r");
+    terminal.shows_whole("Members");
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success());
+    let there = ben.run(0, &["case", "show", case["case"].as_str().unwrap()]);
+    assert_eq!((&there["question"], &there["standing"]), (&"Metastasis?".into(), &"accepted".into()), "{there}");
+    assert_eq!(there["studies"][0]["chunks_have"], there["studies"][0]["chunks_total"]);
+}
+
 /// Two cases with images of one size, opened one after the other: each has pictures of its own in the terminal, and none
 /// is left there behind the lock.
 #[test]
@@ -124,9 +194,7 @@ fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
     );
     let terminal = Terminal::open();
     let mut app = terminal.begin_with(&home, "kitty");
-    // It answers what it is asked at the start; the first key would be taken for the answer.
-    terminal.shows("\x1b[5n");
-    terminal.types(b"\x1b[?62c\x1b[0n");
+    answers(&terminal);
     terminal.shows("New?");
     let slices = || slices(&terminal);
     terminal.types(b"\r");

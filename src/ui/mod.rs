@@ -13,6 +13,8 @@
 //! Start with [`screen::Screen`] for what a screen is, and [`keys`] for what every key does.
 
 mod app;
+mod browse;
+mod bundles;
 mod case;
 pub mod check;
 mod colleagues;

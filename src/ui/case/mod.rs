@@ -31,6 +31,7 @@ use self::forms::CaseForm;
 use self::marking::Inking;
 use self::members::Removal;
 use self::talk::{Answered, Sending};
+use super::bundles::PackBundle;
 use super::keys::{Action, Chord, Place};
 use super::look::Look;
 use super::message::{Grown, Thumbnailed, Ticket};
@@ -370,6 +371,7 @@ impl Screen for CaseScreen {
             Action::VerifyCase => {
                 context.go(Go::Over(Box::new(Verification::of_case(&self.id, &self.spoken, false))));
             }
+            Action::PackBundle => context.go(Go::Over(Box::new(PackBundle::of(&self.id)))),
             Action::AcceptCase => {
                 self.changing = Some(context.write(Request::CaseAccept { case: self.id.clone() }));
             }

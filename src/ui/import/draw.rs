@@ -3,15 +3,15 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Cell, Clear, Paragraph, Row, Table};
+use ratatui::widgets::{Clear, Paragraph};
 
 use super::arrivals::count_studies;
 use super::{Import, Source, Step};
 use crate::encoding::text::shown;
-use crate::ui::files::{Entry, Kind};
+use crate::ui::browse::{draw_list, draw_place};
 use crate::ui::look::Look;
 use crate::ui::patient;
-use crate::ui::widget::amount::{bytes, count, draw_progress};
+use crate::ui::widget::amount::{count, draw_busy};
 
 /// Lines under the list of files: what is marked, or what went wrong.
 const FOOT_LINES: u16 = 4;
@@ -63,32 +63,9 @@ fn choose(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
         import.arrivals.draw(frame, area, &import.trouble, look);
         return;
     }
-    let line = |row: u16| top(row + 1);
-    if browser.is_typing() {
-        browser.path().draw_line(frame, line(0), true, look);
-    } else {
-        let folder = browser.folder().map(|folder| shown(&folder.to_string_lossy()).into_owned());
-        let folder = folder.unwrap_or_else(|| "reading the folder …".into());
-        frame.render_widget(Paragraph::new(Line::styled(format!(" {folder}"), look.heading())), line(0));
-    }
-    frame.render_widget(Paragraph::new(options(import, look)), line(1));
-    if let Some(failed) = browser.failed() {
-        let words = Line::styled(format!(" {}", shown(failed)), look.bad());
-        frame.render_widget(Paragraph::new(words), line(2));
-    } else if browser.is_cut() {
-        let words = " There are more than are listed: type the path, or take the folder whole.";
-        frame.render_widget(Paragraph::new(Line::styled(words, look.warn())), line(2));
-    }
-    let (room, chosen) = (usize::from(list.height), browser.chosen());
-    let entries = browser.entries();
-    let whole = browser.folder().map(|_| None);
-    let rows = whole.into_iter().chain(entries.into_iter().map(Some)).enumerate();
-    let rows = rows.skip(chosen.first_seen(room)).take(room).map(|(at, entry)| {
-        let style = if at == chosen.at { look.chosen() } else { look.plain() };
-        row(entry, browser.is_marked(entry), look).style(style)
-    });
-    let widths = [Constraint::Length(3), Constraint::Fill(1), Constraint::Length(8), Constraint::Length(11)];
-    frame.render_widget(Table::new(rows, widths), list);
+    frame.render_widget(Paragraph::new(options(import, look)), top(2));
+    draw_place(browser, frame, [top(1), top(3)], look);
+    draw_list(browser, frame, list, "./  all of this folder", look);
     frame.render_widget(Paragraph::new(marked(import, look)), foot);
 }
 
@@ -106,25 +83,6 @@ fn sources(import: &Import, look: Look) -> Line<'static> {
         [Span::raw(" "), Span::styled(name, style)]
     });
     Line::from_iter(spans)
-}
-
-fn row(entry: Option<&Entry>, marked: bool, look: Look) -> Row<'static> {
-    let mark = if marked { " ✓" } else { "" };
-    let (name, kind, size) = match entry {
-        None => ("./  all of this folder".to_owned(), "", String::new()),
-        Some(entry) => match entry.kind {
-            Kind::Folder => (entry.shown() + "/", "folder", String::new()),
-            Kind::Archive => (entry.shown(), "ZIP", bytes(entry.bytes)),
-            Kind::File => (entry.shown(), "", bytes(entry.bytes)),
-            Kind::Other => (entry.shown(), "no file", String::new()),
-        },
-    };
-    Row::new([
-        Cell::new(Span::styled(mark, look.good())),
-        Cell::new(name),
-        Cell::new(Span::styled(kind, look.dim())),
-        Cell::new(format!("{size:>10}")),
-    ])
 }
 
 /// The preset, and the patient that these files are said to be of.
@@ -175,18 +133,11 @@ fn plan_head(import: &Import, frame: &mut Frame<'_>, area: Rect, look: Look) {
 }
 
 fn busy(import: &Import, frame: &mut Frame<'_>, area: Rect, what: &str, look: Look) {
-    let middle = Rect { y: area.y + area.height / 3, height: area.height - area.height / 3, ..area };
-    let line = Rect { height: 1.min(middle.height), ..middle };
-    frame.render_widget(Paragraph::new(Line::styled(format!(" {what}"), look.heading())), line);
-    let bar = Rect { y: middle.y + 2, height: middle.height.saturating_sub(2).min(2), ..middle };
     let at = import.busy.as_ref().and_then(|busy| busy.progress.as_ref());
-    draw_progress(frame, bar, at, look);
     let mut names: Vec<String> =
         import.paths.iter().take(20).map(|path| shown(&path.to_string_lossy()).into_owned()).collect();
     if !import.inbox.is_empty() {
         names.push(format!("{} arrived from the hospital", count_studies(import.inbox.len())));
     }
-    let paths = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(4), ..middle }.intersection(area);
-    let words = Line::styled(format!(" {}", names.join(", ")), look.dim());
-    frame.render_widget(Paragraph::new(words).wrap(ratatui::widgets::Wrap { trim: false }), paths);
+    draw_busy(frame, area, what, &names.join(", "), at, look);
 }

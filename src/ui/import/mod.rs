@@ -6,14 +6,13 @@
 //!   `------------------------' `
 //! ```
 //!
-//! What is chosen are files of the disk ([`browse`]) or studies that neighbours have sent ([`arrivals`]): the two pages
+//! What is chosen are files of the disk ([`super::browse`]) or studies that neighbours have sent ([`arrivals`]): the two pages
 //! of the first step.
 //!
 //! Nothing is stored before the plan has been on the screen and agreed to. A plan that is being made anew cannot be
 //! agreed to. Files are found, read and cleaned by the node; here is only what a person chooses.
 
 mod arrivals;
-mod browse;
 mod draw;
 mod pick;
 mod plan;
@@ -29,6 +28,7 @@ use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::browse::{Browser, Wanted};
 use super::files::Listing;
 use super::keys::{Action, Place};
 use super::look::Look;
@@ -41,7 +41,6 @@ use crate::encoding::text::shown;
 use crate::node::api::{Event, FailureCode, ImportReport, ImportRequest, Progress, Reply, Request, StudyPatient};
 
 use arrivals::Arrivals;
-use browse::Browser;
 use pick::Picker;
 use plan::PlanPage;
 use report::ReportPage;
@@ -134,7 +133,7 @@ impl Default for Import {
             step: Step::Choose,
             source: Source::Files,
             touched: false,
-            browser: Browser::default(),
+            browser: Browser::new(Wanted::Anything),
             arrivals: Arrivals::default(),
             paths: Vec::new(),
             inbox: Vec::new(),
@@ -457,16 +456,10 @@ impl Screen for Import {
                 }
             }
             MouseEventKind::Down(MouseButton::Left) if self.is_choosing(Source::Files) => {
-                let list = draw::list_area(context.area);
-                if !list.contains(Position::new(pointer.column, pointer.row)) {
-                    return;
-                }
-                let chosen = self.browser.chosen();
-                let at = usize::from(pointer.row - list.y) + chosen.first_seen(usize::from(list.height));
-                match at {
-                    at if at >= self.browser.rows() => {}
-                    at if at == chosen.at => self.act(Action::Open, context),
-                    at => self.browser.choose(at),
+                let at = Position::new(pointer.column, pointer.row);
+                let is_again = self.browser.clicked(at, draw::list_area(context.area));
+                if is_again {
+                    self.act(Action::Open, context);
                 }
             }
             _ => {}

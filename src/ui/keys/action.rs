@@ -44,6 +44,11 @@ pub enum Action {
     TryNow,
     VerifyCase,
     FetchKeyImages,
+    // Bundles
+    TakeBundle,
+    PackBundle,
+    PackConfirmed,
+    KeyImagesOnly,
     // Colleagues
     PairOpen,
     PairJoin,
@@ -83,8 +88,11 @@ pub enum Action {
     Mark,
     FolderAbove,
     FolderHome,
+    FolderMedia,
     HiddenFiles,
     TypePath,
+    GiveName,
+    WriteHere,
     FindStudies,
     NextPreset,
     SamePatient,

@@ -46,6 +46,22 @@ pub enum Place {
     ImportReport,
     /// A list to choose one from, over another screen.
     Picking,
+    /// Choosing where something is written.
+    Destination,
+    /// Typing the name it gets there.
+    Naming,
+    /// Typing a path of where it is written, or of a bundle.
+    TypedPath,
+    /// Something is written or taken in.
+    Busy,
+    /// Choosing for whom a bundle is, and what goes into it.
+    BundlePack,
+    BundlePacked,
+    /// Choosing a bundle on the disk.
+    BundleTake,
+    /// What it holds.
+    BundleHeld,
+    BundleTaken,
     Studies,
     /// Looking at what was left out of a study.
     StudyReview,
@@ -89,6 +105,15 @@ impl Place {
             Self::ImportBusy => "Import under way",
             Self::ImportReport => "What was taken in",
             Self::Picking => "Choose one",
+            Self::Destination => "Where it is written",
+            Self::Naming => "Its name",
+            Self::TypedPath => "A path",
+            Self::Busy => "Under way",
+            Self::BundlePack => "Pack a bundle",
+            Self::BundlePacked => "A bundle that was packed",
+            Self::BundleTake => "Take in a bundle",
+            Self::BundleHeld => "What a bundle holds",
+            Self::BundleTaken => "What a bundle brought",
             Self::Studies => "Studies",
             Self::StudyReview => "Left-out images",
             Self::StudyMask => "Cover burned-in text",

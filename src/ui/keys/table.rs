@@ -35,6 +35,15 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::ImportBusy => &[IMPORT_BUSY, EVERYWHERE],
         Place::ImportReport => &[IMPORT_REPORT, BACK, LIST, EVERYWHERE],
         Place::Picking => &[PICKING, BACK, LIST, EVERYWHERE],
+        Place::Destination => &[DESTINATION, FOLDERS, BACK, LIST, EVERYWHERE],
+        Place::Naming => &[NAMING, BACK, EVERYWHERE],
+        Place::TypedPath => &[IMPORT_PATH, BACK, EVERYWHERE],
+        Place::Busy => &[IMPORT_BUSY, EVERYWHERE],
+        Place::BundlePack => &[BUNDLE_PACK, BACK, LIST, EVERYWHERE],
+        Place::BundlePacked => &[BUNDLE_PACKED, BACK, LIST, EVERYWHERE],
+        Place::BundleTake => &[BUNDLE_TAKE, FOLDERS, BACK, LIST, EVERYWHERE],
+        Place::BundleHeld => &[BUNDLE_HELD, BACK, LIST, EVERYWHERE],
+        Place::BundleTaken => &[BUNDLE_TAKEN, BACK, LIST, EVERYWHERE],
         Place::Studies => &[STUDIES, BACK, LIST, EVERYWHERE],
         Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
         Place::StudyMask => &[STUDY_MASK, EVERYWHERE],
@@ -107,6 +116,8 @@ const WORKLIST: &[Binding] = &[
     bind(Chord::key('f'), Action::Fetch, "fetch the images"),
     bind(Chord::key('w'), Action::Transfers, "transfers: what waits"),
     bind(Chord::key('v'), Action::VerifyCase, "verify the case"),
+    bind(Chord::key('b'), Action::TakeBundle, "take in a bundle"),
+    bind(Chord::key('B'), Action::PackBundle, "pack a bundle"),
     bind(Chord::key('x'), Action::CloseCase, "close or reopen it"),
     bind(Chord::plain(KeyCode::Delete), Action::PurgeCase, "delete the case here"),
     bind(Chord::key('r'), Action::Refresh, "look again"),
@@ -188,6 +199,7 @@ const CASE: &[Binding] = &[
     bind(Chord::key('}'), Action::PanelItemNext, "choose the next in the panel"),
     bind(Chord::key('{'), Action::PanelItemPrevious, "choose the one before"),
     bind(Chord::plain(KeyCode::Enter), Action::PanelItemOpen, "open what is chosen there"),
+    bind(Chord::key('F'), Action::PackBundle, "pack it into a file, a bundle"),
     bind(Chord::key(')'), Action::PanelDown, "scroll the panel down"),
     bind(Chord::key('('), Action::PanelUp, "scroll the panel up"),
     bind(Chord::key('p'), Action::Panel, "show or hide the panel"),
@@ -321,6 +333,7 @@ const IMPORT: &[Binding] = &[
     bind(Chord::plain(KeyCode::Left), Action::FolderAbove, "folder above"),
     bind(Chord::plain(KeyCode::Backspace), Action::FolderAbove, "folder above"),
     bind(Chord::key('~'), Action::FolderHome, "home folder"),
+    bind(Chord::key('m'), Action::FolderMedia, "stick or disc"),
     bind(Chord::key('.'), Action::HiddenFiles, "show or hide hidden files"),
     hint(Chord::key('p'), Action::NextPreset, "preset"),
     hint(Chord::key('s'), Action::SamePatient, "same patient as"),
@@ -364,6 +377,52 @@ const IMPORT_REPORT: &[Binding] = &[
     hint(Chord::key('n'), Action::AskAbout, "ask a colleague about it"),
     hint(Chord::key('v'), Action::LookAtLeftOut, "look at what was left out"),
     hint(Chord::key('i'), Action::Import, "take in more"),
+];
+
+/// Walking through folders.
+const FOLDERS: &[Binding] = &[
+    hint(Chord::key('m'), Action::FolderMedia, "stick or disc"),
+    hint(Chord::key('/'), Action::TypePath, "type a path"),
+    bind(Chord::plain(KeyCode::Right), Action::Open, "open"),
+    bind(Chord::plain(KeyCode::Left), Action::FolderAbove, "folder above"),
+    bind(Chord::plain(KeyCode::Backspace), Action::FolderAbove, "folder above"),
+    bind(Chord::key('~'), Action::FolderHome, "home folder"),
+    bind(Chord::key('.'), Action::HiddenFiles, "show or hide hidden files"),
+    bind(Chord::key('r'), Action::Refresh, "look again"),
+];
+
+const DESTINATION: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Open, "open, or write here"),
+    hint(Chord::key('w'), Action::WriteHere, "write here"),
+    hint(Chord::key('n'), Action::GiveName, "another name"),
+];
+
+const NAMING: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Open, "take this name")];
+
+const BUNDLE_PACK: &[Binding] = &[
+    hint(Chord::key(' '), Action::Mark, "choose"),
+    hint(Chord::plain(KeyCode::Tab), Action::NextField, "people, cases"),
+    bind(Chord::shift(KeyCode::Tab), Action::PreviousField, "people, cases"),
+    hint(Chord::key('m'), Action::KeyImagesOnly, "all images, or marked ones"),
+    hint(Chord::plain(KeyCode::Enter), Action::Submit, "go on"),
+    bind(Chord::key('r'), Action::Refresh, "look again"),
+];
+
+const BUNDLE_PACKED: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Back, "done"),
+    hint(Chord::key('p'), Action::PackBundle, "pack another"),
+];
+
+const BUNDLE_TAKE: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Open, "look into it"),
+    hint(Chord::key('p'), Action::PackBundle, "pack one instead"),
+];
+
+const BUNDLE_HELD: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::TakeIn, "take it in")];
+
+const BUNDLE_TAKEN: &[Binding] = &[
+    hint(Chord::plain(KeyCode::Enter), Action::Open, "open the case"),
+    hint(Chord::key('b'), Action::TakeBundle, "take in another"),
 ];
 
 const PICKING: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Open, "choose")];
@@ -431,7 +490,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 35] = [
+    const PLACES: [Place; 43] = [
         Place::Welcome,
         Place::Restore,
         Place::Restored,
@@ -458,6 +517,15 @@ mod tests {
         Place::ImportBusy,
         Place::ImportReport,
         Place::Picking,
+        Place::Destination,
+        Place::Naming,
+        Place::TypedPath,
+        Place::Busy,
+        Place::BundlePack,
+        Place::BundlePacked,
+        Place::BundleTake,
+        Place::BundleHeld,
+        Place::BundleTaken,
         Place::Studies,
         Place::StudyReview,
         Place::StudyMask,

@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::node::api::Progress;
 use crate::ui::look::Look;
@@ -68,6 +68,18 @@ pub fn draw_progress(frame: &mut Frame<'_>, area: Rect, at: Option<&Progress>, l
     let bar: String = (0..width).map(|cell| if cell < filled { '█' } else { '░' }).collect();
     let lines = vec![Line::styled(format!(" {bar}"), look.key()), Line::raw(format!(" {words}"))];
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Draws what is under way over a whole screen, how far it is, and what it is about.
+pub fn draw_busy(frame: &mut Frame<'_>, area: Rect, what: &str, about: &str, at: Option<&Progress>, look: Look) {
+    let middle = Rect { y: area.y + area.height / 3, height: area.height - area.height / 3, ..area };
+    let line = Rect { height: 1.min(middle.height), ..middle };
+    frame.render_widget(Paragraph::new(Line::styled(format!(" {what}"), look.heading())), line);
+    let bar = Rect { y: middle.y + 2, height: middle.height.saturating_sub(2).min(2), ..middle };
+    draw_progress(frame, bar, at, look);
+    let below = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(4), ..middle }.intersection(area);
+    let words = Line::styled(format!(" {about}"), look.dim());
+    frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: false }), below);
 }
 
 #[cfg(test)]

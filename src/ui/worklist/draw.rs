@@ -248,6 +248,7 @@ fn nothing(frame: &mut Frame<'_>, area: Rect, list: &Worklist, look: Look) {
     way("n", "ask a colleague about an examination");
     way("i", "take an examination in; it is de-identified on the way");
     way("t", "the studies held here");
+    way("b", "take in a bundle, such as one from a stick");
     way("?", "all keys");
     if list.arrived > 0 {
         lines.push(Line::raw(""));

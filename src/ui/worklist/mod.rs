@@ -10,6 +10,7 @@ use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKin
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
+use super::bundles::{PackBundle, TakeBundle};
 use super::case::CaseScreen;
 use super::colleagues::Colleagues;
 use super::import::Import;
@@ -283,6 +284,8 @@ impl Screen for Worklist {
                 context.go(Go::Over(Box::new(at.unwrap_or_default())));
             }
             Action::VerifyCase => self.verify(context),
+            Action::TakeBundle => context.go(Go::Over(Box::new(TakeBundle::default()))),
+            Action::PackBundle => context.go(Go::Over(Box::new(PackBundle::default()))),
             Action::RecoveryCode => context.go(Go::Over(Box::new(Recovery::new(self.recovery_confirmed)))),
             Action::NewCase => context.go(Go::Over(Box::new(NewCase::default()))),
             Action::Import => context.go(Go::Over(Box::new(Import::default()))),

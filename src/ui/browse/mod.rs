@@ -1,13 +1,17 @@
-//! Choosing what to take in: a folder on the screen, marks that stay while one walks, a path that completes itself.
+//! Choosing files and folders: a folder on the screen, marks that stay while one walks, a path that completes itself.
 //!
-//! The folder is read in the background; until it is here the one before stays. Nothing is opened: what is DICOM, the
-//! plan says.
+//! The folder is read in the background; until it is here the one before stays. Nothing is opened: what a file is, the
+//! node says. [`destination`] chooses where something is written.
+
+mod destination;
+mod draw;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
 
 use crate::ui::files::{Entry, Kind, Listing};
 use crate::ui::keys::Action;
@@ -16,12 +20,33 @@ use crate::ui::screen::Context;
 use crate::ui::widget::field::Field;
 use crate::ui::widget::list::Chosen;
 
+pub use destination::{Destination, Written};
+pub use draw::{draw_list, draw_place};
+
+/// How bundles are named.
+pub const BUNDLE_ENDING: &str = "bundle";
+
+/// Folders under which systems put sticks and discs, the likeliest first.
+const MEDIA: [&str; 4] = ["/run/media", "/media", "/Volumes", "/mnt"];
+
 /// Most files and folders marked at once.
 const MARKED_MAX: usize = 500;
 
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Any files and folders, several at once, the folder itself too.
+    Anything,
+    /// One bundle.
+    Bundle,
+    /// A place in a folder.
+    Place,
+}
+
 /// A folder and what is marked in it and elsewhere.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub struct Browser {
+    wanted: Wanted,
     listing: Option<Listing>,
     failed: Option<String>,
     chosen: Chosen,
@@ -30,20 +55,27 @@ pub(super) struct Browser {
     path: Field,
     typing: bool,
     reading: Option<(Ticket, Reading)>,
+    /// What was typed to the end: a file that is there, or of a place a name that may not be.
+    named: Option<PathBuf>,
 }
 
 /// Why a folder is being read.
 #[derive(Debug)]
 enum Reading {
     /// To go there; the cursor goes to the entry she came from.
-    Open { from: Option<OsString> },
+    Open { from: Option<OsString>, was_typed: bool },
+    /// To go there, and on to what is called so: into it if it is a folder.
+    Named { name: OsString },
+    /// To find a stick or disc; these folders come next.
+    Media { next: &'static [&'static str] },
     /// To complete a path whose last part begins like this.
     Complete { typed_folder: String, part: String },
 }
 
-impl Default for Browser {
-    fn default() -> Self {
+impl Browser {
+    pub fn new(wanted: Wanted) -> Self {
         Self {
+            wanted,
             listing: None,
             failed: None,
             chosen: Chosen::default(),
@@ -52,60 +84,97 @@ impl Default for Browser {
             path: Field::new("", "/media/disc, ~/studies/ct.zip …"),
             typing: false,
             reading: None,
+            named: None,
         }
     }
-}
 
-impl Browser {
-    pub(super) fn is_typing(&self) -> bool {
+    pub fn is_typing(&self) -> bool {
         self.typing
     }
 
-    pub(super) fn path(&self) -> &Field {
+    pub fn path(&self) -> &Field {
         &self.path
     }
 
-    pub(super) fn folder(&self) -> Option<&Path> {
+    pub fn folder(&self) -> Option<&Path> {
         self.listing.as_ref().map(|listing| listing.folder.as_path())
     }
 
-    pub(super) fn failed(&self) -> Option<&str> {
+    pub fn failed(&self) -> Option<&str> {
         self.failed.as_deref()
     }
 
-    pub(super) fn chosen(&self) -> Chosen {
+    pub fn chosen(&self) -> Chosen {
         self.chosen
     }
 
-    pub(super) fn choose(&mut self, at: usize) {
-        self.chosen.at = at;
-        self.chosen.keep_within(self.rows());
+    /// Puts the cursor where was clicked; whether it was there already.
+    pub fn clicked(&mut self, at: Position, list: Rect) -> bool {
+        if !list.contains(at) {
+            return false;
+        }
+        let row = usize::from(at.y - list.y) + self.chosen.first_seen(usize::from(list.height));
+        let is_again = row == self.chosen.at;
+        if row < self.rows() {
+            self.chosen.at = row;
+        }
+        is_again && row < self.rows()
     }
 
-    pub(super) fn is_cut(&self) -> bool {
+    pub fn is_cut(&self) -> bool {
         self.listing.as_ref().is_some_and(|listing| listing.cut)
     }
 
-    /// The entries that are seen; above them stands the folder itself.
-    pub(super) fn entries(&self) -> Vec<&Entry> {
+    /// The entries that are seen, what is looked for first; above them stands the folder itself, where that can be it.
+    pub fn entries(&self) -> Vec<&Entry> {
         let entries = self.listing.iter().flat_map(|listing| &listing.entries);
-        entries.filter(|entry| self.hidden || !entry.is_hidden()).collect()
+        let mut seen: Vec<&Entry> = entries.filter(|entry| self.hidden || !entry.is_hidden()).collect();
+        if self.wanted == Wanted::Bundle {
+            seen.sort_by_key(|entry| (!is_bundle(entry), entry.kind != Kind::Folder));
+        }
+        seen
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.entries().len() + usize::from(self.listing.is_some())
+    /// Rows above the entries.
+    fn rows_above(&self) -> usize {
+        usize::from(self.wanted != Wanted::Bundle && self.listing.is_some())
     }
 
-    pub(super) fn marked(&self) -> &BTreeSet<PathBuf> {
+    pub fn rows(&self) -> usize {
+        self.entries().len() + self.rows_above()
+    }
+
+    /// Whether something of this name lies in the folder.
+    pub fn holds(&self, name: &str) -> bool {
+        self.listing.iter().flat_map(|listing| &listing.entries).any(|entry| entry.name == *name)
+    }
+
+    /// The file under the cursor.
+    pub fn chosen_file(&self) -> Option<PathBuf> {
+        let entry = self.chosen_entry().filter(|entry| matches!(entry.kind, Kind::File | Kind::Archive))?;
+        self.path_of(Some(entry))
+    }
+
+    /// Whether the cursor is on the folder itself.
+    pub fn is_at_folder(&self) -> bool {
+        self.chosen.at < self.rows_above()
+    }
+
+    /// What was typed to the end, once.
+    pub fn take_named(&mut self) -> Option<PathBuf> {
+        self.named.take()
+    }
+
+    pub fn marked(&self) -> &BTreeSet<PathBuf> {
         &self.marked
     }
 
-    pub(super) fn is_marked(&self, entry: Option<&Entry>) -> bool {
+    pub fn is_marked(&self, entry: Option<&Entry>) -> bool {
         self.path_of(entry).is_some_and(|path| self.marked.contains(&path))
     }
 
     /// What an import would take: what is marked, or else what the cursor is on.
-    pub(super) fn wanted(&self) -> Vec<PathBuf> {
+    pub fn wanted(&self) -> Vec<PathBuf> {
         if self.marked.is_empty() {
             return self.path_of(self.chosen_entry()).into_iter().collect();
         }
@@ -113,12 +182,12 @@ impl Browser {
     }
 
     /// The preset file under the cursor, if it is one by its name.
-    pub(super) fn preset_file(&self) -> Option<PathBuf> {
+    pub fn preset_file(&self) -> Option<PathBuf> {
         let entry = self.chosen_entry().filter(|entry| entry.kind == Kind::File);
         self.path_of(Some(entry?)).filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
     }
 
-    pub(super) fn clear_marks(&mut self) {
+    pub fn clear_marks(&mut self) {
         self.marked.clear();
     }
 
@@ -129,28 +198,29 @@ impl Browser {
     }
 
     fn chosen_entry(&self) -> Option<&Entry> {
-        self.entries().get(self.chosen.at.checked_sub(1)?).copied()
+        self.entries().get(self.chosen.at.checked_sub(self.rows_above())?).copied()
     }
 
-    pub(super) fn start(&mut self, context: &mut Context<'_>) {
+    pub fn start(&mut self, context: &mut Context<'_>) {
         if self.listing.is_none() && self.reading.is_none() {
-            self.open(Path::new(""), None, context);
+            let first = if self.wanted == Wanted::Place { "~" } else { "" };
+            self.open(Path::new(first), None, context);
         }
     }
 
     fn open(&mut self, path: &Path, from: Option<OsString>, context: &mut Context<'_>) {
-        self.reading = Some((context.list(path), Reading::Open { from }));
+        self.reading = Some((context.list(path), Reading::Open { from, was_typed: false }));
     }
 
     /// Takes an action; `false` if it is about something else.
-    pub(super) fn act(&mut self, action: Action, page: usize, context: &mut Context<'_>) -> bool {
+    pub fn act(&mut self, action: Action, page: usize, context: &mut Context<'_>) -> bool {
         if self.typing {
             match action {
                 Action::Back => {
                     self.typing = false;
                     self.failed = None;
                 }
-                Action::Open => self.open(&PathBuf::from(self.path.text().trim()), None, context),
+                Action::Open => self.open_typed(context),
                 Action::NextField => self.complete(context),
                 _ => return false,
             }
@@ -166,9 +236,10 @@ impl Browser {
                         self.open(&path, None, context);
                     }
                 }
-                _ => self.mark(context),
+                _ if self.wanted == Wanted::Anything => self.mark(context),
+                _ => return false,
             },
-            Action::Mark => {
+            Action::Mark if self.wanted == Wanted::Anything => {
                 self.mark(context);
                 self.chosen.act(Action::Down, self.rows(), page);
             }
@@ -180,6 +251,7 @@ impl Browser {
                 }
             }
             Action::FolderHome => self.open(Path::new("~"), None, context),
+            Action::FolderMedia => self.look_for_media(&MEDIA, context),
             Action::HiddenFiles => {
                 let name = self.chosen_entry().map(|entry| entry.name.clone());
                 self.hidden = !self.hidden;
@@ -201,6 +273,38 @@ impl Browser {
         true
     }
 
+    /// Goes to what was typed.
+    fn open_typed(&mut self, context: &mut Context<'_>) {
+        let typed = PathBuf::from(self.path.text().trim());
+        let ends_as_folder =
+            self.path.text().trim_end().ends_with('/') || typed.starts_with("~") && typed.iter().count() == 1;
+        match (typed.parent(), typed.file_name()) {
+            (Some(parent), Some(name)) if self.wanted == Wanted::Place && !ends_as_folder => {
+                let parent = self.meant_by(parent);
+                self.reading = Some((context.list(&parent), Reading::Named { name: name.to_owned() }));
+            }
+            _ => {
+                let typed = self.meant_by(&typed);
+                self.reading = Some((context.list(&typed), Reading::Open { from: None, was_typed: true }));
+            }
+        }
+    }
+
+    /// A path without a beginning is meant from the folder that is seen.
+    fn meant_by(&self, typed: &Path) -> PathBuf {
+        match self.folder() {
+            Some(folder) if typed.is_relative() && !typed.starts_with("~") => folder.join(typed),
+            _ => typed.to_owned(),
+        }
+    }
+
+    fn look_for_media(&mut self, folders: &'static [&'static str], context: &mut Context<'_>) {
+        match folders {
+            [first, next @ ..] => self.reading = Some((context.list(Path::new(first)), Reading::Media { next })),
+            [] => context.say("No stick and no disc is mounted here; / types another path."),
+        }
+    }
+
     fn mark(&mut self, context: &mut Context<'_>) {
         let entry = self.chosen_entry();
         if entry.is_some_and(|entry| entry.kind == Kind::Other) {
@@ -218,13 +322,13 @@ impl Browser {
         self.marked.insert(path);
     }
 
-    pub(super) fn key(&mut self, key: KeyEvent) {
+    pub fn key(&mut self, key: KeyEvent) {
         if self.typing {
             self.path.key(key);
         }
     }
 
-    pub(super) fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str) {
         if !self.typing {
             self.path.clear();
             self.typing = true;
@@ -244,35 +348,49 @@ impl Browser {
             return;
         }
         let (typed_folder, part) = (typed_folder.to_owned(), part.to_owned());
-        let folder = match (typed_folder.as_str(), self.folder()) {
-            ("", Some(folder)) => folder.to_owned(),
-            (typed, _) => PathBuf::from(typed),
-        };
+        let folder = self.meant_by(Path::new(&typed_folder));
         self.reading = Some((context.list(&folder), Reading::Complete { typed_folder, part }));
     }
 
     /// A folder came; one that nobody waits for any more is dropped.
-    pub(super) fn listed(&mut self, ticket: Ticket, outcome: &Result<Listing, String>, context: &mut Context<'_>) {
+    pub fn listed(&mut self, ticket: Ticket, outcome: &Result<Listing, String>, context: &mut Context<'_>) {
         if self.reading.as_ref().is_none_or(|(awaited, _)| *awaited != ticket) {
             return;
         }
         let Some((_, reading)) = self.reading.take() else { return };
-        let listing = match outcome {
-            Ok(listing) => listing.clone(),
-            Err(why) => {
+        let listing = match (outcome, &reading) {
+            (Ok(listing), _) => listing.clone(),
+            (Err(_), Reading::Media { next }) => return self.look_for_media(next, context),
+            (Err(why), _) => {
                 self.failed = Some(why.clone());
                 return;
             }
         };
         self.failed = None;
         match reading {
-            Reading::Open { from } => {
+            Reading::Open { from, was_typed } => {
                 let name = listing.file.clone().or(from);
-                self.listing = Some(listing);
-                self.typing = false;
-                self.chosen = Chosen::default();
-                self.go_to(name.as_ref());
+                if was_typed {
+                    self.typing = false;
+                    self.named = listing.file.as_ref().map(|file| listing.folder.join(file));
+                }
+                self.take(listing, name.as_ref());
             }
+            Reading::Named { name } => {
+                let path = listing.folder.join(&name);
+                self.typing = false;
+                if listing.entries.iter().any(|entry| entry.name == name && entry.kind == Kind::Folder) {
+                    return self.open(&path, None, context);
+                }
+                self.take(listing, None);
+                self.named = Some(path);
+            }
+            Reading::Media { next } => match &listing.entries[..] {
+                [] => self.look_for_media(next, context),
+                // Of one person's folder with her sticks in it, the sticks are meant.
+                [one] if one.kind == Kind::Folder => self.open(&listing.folder.join(&one.name), None, context),
+                _ => self.take(listing, None),
+            },
             Reading::Complete { typed_folder, part } => {
                 // She typed on meanwhile: what she typed counts.
                 if self.path.text() != format!("{typed_folder}{part}") {
@@ -288,9 +406,16 @@ impl Browser {
         }
     }
 
+    /// Shows a folder, with the cursor at what is called so.
+    fn take(&mut self, listing: Listing, name: Option<&OsString>) {
+        self.listing = Some(listing);
+        self.chosen = Chosen::default();
+        self.go_to(name);
+    }
+
     fn go_to(&mut self, name: Option<&OsString>) {
         let at = name.and_then(|name| self.entries().iter().position(|entry| entry.name == *name));
-        self.chosen.at = at.map_or(self.chosen.at, |at| at + 1);
+        self.chosen.at = at.map_or(self.chosen.at, |at| at + self.rows_above());
         self.chosen.keep_within(self.rows());
     }
 }
@@ -313,4 +438,9 @@ fn completed(listing: &Listing, part: &str) -> Option<String> {
         shared.push('/');
     }
     Some(shared)
+}
+
+fn is_bundle(entry: &Entry) -> bool {
+    let ending = Path::new(&entry.name).extension();
+    entry.kind == Kind::File && ending.is_some_and(|ending| ending.eq_ignore_ascii_case(BUNDLE_ENDING))
 }
