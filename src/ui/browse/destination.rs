@@ -57,6 +57,11 @@ impl Destination {
         Self::new(about, Some(ending))
     }
 
+    /// Where a folder is made.
+    pub fn folder(about: &str) -> Self {
+        Self::new(about, None)
+    }
+
     fn new(about: &str, ending: Option<&'static str>) -> Self {
         let mut destination = Self {
             browser: Browser::new(Wanted::Place),

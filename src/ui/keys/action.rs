@@ -108,6 +108,7 @@ pub enum Action {
     StopListening,
     StopListeningConfirmed,
     AskAbout,
+    ExportStudy,
     LookAtLeftOut,
     DeleteStudy,
     DeleteStudyConfirmed,

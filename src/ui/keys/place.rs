@@ -63,6 +63,8 @@ pub enum Place {
     BundleHeld,
     BundleTaken,
     Studies,
+    /// What was exported.
+    StudyExported,
     /// Looking at what was left out of a study.
     StudyReview,
     /// Covering burned-in text in one of its images.
@@ -115,6 +117,7 @@ impl Place {
             Self::BundleHeld => "What a bundle holds",
             Self::BundleTaken => "What a bundle brought",
             Self::Studies => "Studies",
+            Self::StudyExported => "What was exported",
             Self::StudyReview => "Left-out images",
             Self::StudyMask => "Cover burned-in text",
             Self::Settings => "Settings",

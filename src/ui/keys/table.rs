@@ -45,6 +45,7 @@ pub fn bindings(place: Place) -> Vec<&'static Binding> {
         Place::BundleHeld => &[BUNDLE_HELD, BACK, LIST, EVERYWHERE],
         Place::BundleTaken => &[BUNDLE_TAKEN, BACK, LIST, EVERYWHERE],
         Place::Studies => &[STUDIES, BACK, LIST, EVERYWHERE],
+        Place::StudyExported => &[DONE, BACK, EVERYWHERE],
         Place::StudyReview => &[STUDY_REVIEW, BACK, LIST, EVERYWHERE],
         Place::StudyMask => &[STUDY_MASK, EVERYWHERE],
         Place::Opinion => &[OPINION, BACK, EVERYWHERE],
@@ -425,12 +426,15 @@ const BUNDLE_TAKEN: &[Binding] = &[
     hint(Chord::key('b'), Action::TakeBundle, "take in another"),
 ];
 
+const DONE: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Back, "done")];
+
 const PICKING: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Open, "choose")];
 
 const STUDIES: &[Binding] = &[
     hint(Chord::key('n'), Action::AskAbout, "ask a colleague about it"),
     hint(Chord::key('v'), Action::LookAtLeftOut, "look at what was left out, cover names"),
     hint(Chord::key('i'), Action::Import, "import"),
+    bind(Chord::key('e'), Action::ExportStudy, "export as DICOM files"),
     hint(Chord::plain(KeyCode::Delete), Action::DeleteStudy, "delete"),
     hint(Chord::key('/'), Action::Filter, "filter"),
     bind(Chord::key('r'), Action::Refresh, "look again"),
@@ -490,7 +494,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 43] = [
+    const PLACES: [Place; 44] = [
         Place::Welcome,
         Place::Restore,
         Place::Restored,
@@ -527,6 +531,7 @@ mod tests {
         Place::BundleHeld,
         Place::BundleTaken,
         Place::Studies,
+        Place::StudyExported,
         Place::StudyReview,
         Place::StudyMask,
         Place::Settings,

@@ -4,11 +4,13 @@
 //! node refuses it while a case shows the study. What was left out of a study is looked at in [`review`].
 
 mod draw;
+mod export;
 mod review;
 
 #[cfg(test)]
 mod tests;
 
+use export::ExportStudy;
 pub(super) use review::LeftOutReview;
 
 use std::collections::BTreeMap;
@@ -190,6 +192,13 @@ impl Screen for Studies {
                     context.say("Nothing of it may be shared yet: look first at what was left out (v).");
                 }
                 Some(study) => context.go(Go::Over(Box::new(NewCase::about(std::slice::from_ref(&study.id))))),
+                None => {}
+            },
+            Action::ExportStudy => match self.chosen_study() {
+                Some(study) if study.instances == 0 => {
+                    context.say("No image of it may be shared yet, so there is none to export: v looks at them first.");
+                }
+                Some(study) => context.go(Go::Over(Box::new(ExportStudy::new(study)))),
                 None => {}
             },
             Action::LookAtLeftOut => match self.chosen_study() {

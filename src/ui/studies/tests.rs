@@ -169,6 +169,21 @@ fn a_study_is_asked_about_only_if_something_of_it_may_be_shared() {
     assert_eq!(app.place(), Place::Studies, "a received study belongs to its sender");
 }
 
+#[test]
+fn a_study_is_exported_unless_nothing_of_it_may_be_shared() {
+    let mut app = at_list();
+    app.keys("e");
+    assert!(app.place() == Place::Studies && app.said().contains("none to export"), "{}", app.said());
+    for down in 1..4 {
+        let mut app = at_list();
+        for _ in 0..down {
+            app.key(KeyCode::Down);
+        }
+        app.keys("e");
+        assert_eq!(app.place(), Place::Destination, "mine and received ones");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_sequence_of_keys_breaks_the_list(keys in proptest::collection::vec(0_u8..128, 0..60), width in 1_u16..120) {
