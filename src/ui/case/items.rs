@@ -21,7 +21,7 @@ impl CaseScreen {
     }
 
     /// The page as it is drawn.
-    fn laid(&self, context: &Context<'_>) -> Option<Laid> {
+    pub(super) fn laid(&self, context: &Context<'_>) -> Option<Laid> {
         Laid::of(self, self.view.as_deref()?, self.parts(context.area).1?, LOOK)
     }
 
@@ -86,7 +86,10 @@ impl CaseScreen {
             Tab::Marks => self.viewer.go_to_mark(id, context),
             Tab::Discussion => self.show_message(id, context),
             Tab::Opinions => {
-                self.read_opinions(context);
+                // Opened whole, it is read, however much of it the panel has room for.
+                if self.unread().iter().any(|unread| unread == id) {
+                    self.read_opinion(id.to_owned(), context);
+                }
                 self.open_opinion(id, context);
                 false
             }

@@ -12,12 +12,13 @@ mod marking;
 mod members;
 mod panel;
 mod reading;
+mod receipts;
 mod series;
 #[cfg(test)]
 mod states;
 mod talk;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
@@ -30,6 +31,7 @@ use self::attendance::Attendance;
 use self::forms::CaseForm;
 use self::marking::Inking;
 use self::members::Removal;
+use self::receipts::Receipts;
 use self::talk::{Answered, Sending};
 use super::bundles::PackBundle;
 use super::keys::{Action, Chord, Place};
@@ -123,10 +125,7 @@ pub struct CaseScreen {
     inking: Option<Inking>,
     /// The opinion form is to come once the pencil mark is ink.
     opinion_next: bool,
-    /// The opinion whose receipt is on its way.
-    receipt: Option<(Ticket, String)>,
-    /// Opinions of which no receipt was taken: it is not tried again while the screen is open.
-    without_receipt: HashSet<String>,
+    receipts: Receipts,
     attendance: Attendance,
     /// The mark that the question is about, whichever is chosen meanwhile.
     deleting: Option<String>,
@@ -166,8 +165,7 @@ impl CaseScreen {
             is_settling: false,
             inking: None,
             opinion_next: false,
-            receipt: None,
-            without_receipt: HashSet::new(),
+            receipts: Receipts::default(),
             attendance: Attendance::default(),
             deleting: None,
             removing: None,
@@ -199,28 +197,6 @@ impl CaseScreen {
     fn see_others(&mut self) {
         if let Some(view) = &self.view {
             self.viewer.set_pencils(CaseMark::pencils(view, self.attendance.pencils()));
-        }
-    }
-
-    /// An opinion that is on the screen has been read: that is what a receipt says, no more and no less.
-    fn read_opinions(&mut self, context: &mut Context<'_>) {
-        let is_seen = self.tab == Tab::Opinions && self.has_panel(context.area) && context.is_top;
-        let Some(view) = self.view.as_ref().filter(|view| is_seen && view.role != "none") else { return };
-        if self.receipt.is_some() {
-            return;
-        }
-        let me = view.members.iter().find(|member| member.me);
-        let read = |opinion: &str| {
-            let entry = opinion.trim_start_matches("o-");
-            view.receipts
-                .iter()
-                .any(|receipt| receipt.entry == entry && me.is_some_and(|me| receipt.read.contains(&me.name)))
-        };
-        let of_others = view.opinions.iter().filter(|opinion| me.is_some_and(|me| opinion.author != me.name));
-        let unread = of_others.map(|opinion| &opinion.id).find(|id| !read(id) && !self.without_receipt.contains(*id));
-        if let Some(opinion) = unread.cloned() {
-            let ticket = context.write(Request::OpinionRead { opinion: opinion.clone() });
-            self.receipt = Some((ticket, opinion));
         }
     }
 
@@ -455,14 +431,8 @@ impl Screen for CaseScreen {
                 _ => {}
             }
             self.show(context);
-        } else if let Some((_, opinion)) = self.receipt.take_if(|(receipt, _)| *receipt == ticket) {
-            match outcome {
-                Ok(_) => self.show(context),
-                Err(failure) => {
-                    self.without_receipt.insert(opinion);
-                    context.say_failure(failure);
-                }
-            }
+        } else if let Some(opinion) = self.receipts.taken(ticket) {
+            self.receipted(opinion, outcome, context);
         }
     }
 
@@ -529,6 +499,7 @@ impl Screen for CaseScreen {
         if context.now_ms.saturating_sub(self.shown_ms) >= every_ms {
             self.show(context);
         }
+        self.read_opinions(context);
         self.viewer.tick(context);
         self.hurry(context);
         self.attendance.tell(&self.id, self.viewer.draft(), context);

@@ -105,6 +105,13 @@ impl Laid {
         row(item.lines.start)..row(item.lines.end)
     }
 
+    /// Whether the end of an item is seen: whoever sees it could read all of it.
+    pub(super) fn ends_in_sight(&self, id: &str) -> bool {
+        let item = self.page.items.iter().find(|item| item.id == id);
+        let sight = self.first + 1..=self.first + usize::from(self.body.height);
+        item.is_some_and(|item| sight.contains(&self.rows_of(item).end))
+    }
+
     /// What is drawn at a place of the screen.
     pub(super) fn item_at(&self, at: Position) -> Option<&Item> {
         if !self.body.contains(at) {

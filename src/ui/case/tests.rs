@@ -49,6 +49,26 @@ fn an_opinion_is_read_when_it_stands_on_the_screen_and_not_before() {
 }
 
 #[test]
+fn an_opinion_below_the_end_of_the_panel_is_read_once_it_is_scrolled_into_sight_or_opened() {
+    let long = OpinionView { impression: "A cyst.\n".repeat(60), ..opinion("o-ben", "Dr. Ben Okafor") };
+    let opinions = vec![long, opinion("o-cleo", "Dr. Cleo Marsh")];
+    let mut app = with(opinions.clone());
+    app.key(KeyCode::Tab).pass(250);
+    assert_eq!(read(&app), 0, "the end of neither is seen");
+    for _ in 0..8 {
+        app.keys(")").pass(250);
+    }
+    assert_eq!(read(&app), 1, "one after the other");
+    let (ticket, request) =
+        app.waiting.iter().rev().find(|(_, request)| matches!(request, Request::OpinionRead { .. })).cloned().unwrap();
+    assert!(matches!(&request, Request::OpinionRead { opinion } if opinion == "o-ben"), "{request:?}");
+    app.reply(ticket, Reply::Nothing {});
+    let mut app = with(opinions);
+    app.key(KeyCode::Tab).keys("}").enter();
+    assert_eq!(read(&app), 1, "opened whole");
+}
+
+#[test]
 fn a_receipt_that_is_refused_is_not_tried_again_and_again() {
     let opinions = vec![opinion("o-ben", "Dr. Ben Okafor"), opinion("o-cleo", "Dr. Cleo Marsh")];
     let mut app = with(opinions.clone());

@@ -494,7 +494,7 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 44] = [
+    const PLACES: [Place; 45] = [
         Place::Welcome,
         Place::Restore,
         Place::Restored,
