@@ -8,7 +8,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::rights::{self, ROLES};
+use super::rights::{self, GIVEN, Given};
 use crate::case::access::Role;
 use crate::encoding::text::shown;
 use crate::node::api::{CardView, CaseView, FailureCode, MemberView, Reply, Request};
@@ -91,11 +91,11 @@ impl MemberChoice {
         choice
     }
 
-    /// Roles that can be given: nobody is brought in as the owner.
-    fn roles(&self) -> &'static [Role] {
+    /// What she can be made: nobody is brought in as the owner, or as the heir.
+    fn roles(&self) -> &'static [Given] {
         match &self.whom {
-            Some(Whom { role: Some(_), .. }) => &ROLES,
-            _ => ROLES.get(1..).unwrap_or_default(),
+            Some(Whom { role: Some(_), .. }) => &GIVEN,
+            _ => GIVEN.get(2..).unwrap_or_default(),
         }
     }
 
@@ -146,7 +146,7 @@ impl MemberChoice {
         if whom.role.is_none() && whom.is_unverified && !self.to_unverified {
             return context.confirm(unverified(&whom.name), Action::SendUnverified);
         }
-        if *role == Role::Owner {
+        if *role == Given::Role(Role::Owner) {
             let lines = vec![
                 format!("{} owns the case from then on; you become an admin.", whom.name),
                 "Only she can hand it back.".into(),
@@ -180,6 +180,9 @@ impl MemberChoice {
             _ => {
                 let role = self.roles().get(self.chosen.at).map_or("", |role| role.word());
                 context.say_good(&match whom.role {
+                    Some(_) if role == Given::Heir.word() => {
+                        format!("{} takes the case over should you be gone.", whom.name)
+                    }
                     Some(_) => format!("{} is {} from now on.", whom.name, rights::a(role)),
                     None => format!("{} is a member. The page shows when it has reached her.", whom.name),
                 });
@@ -240,10 +243,10 @@ impl MemberChoice {
         let width = usize::from(width);
         match &self.whom {
             Some(whom) => {
-                let row = |role: &Role| {
+                let row = |role: &Given| {
                     let can = rights::why_not_give(&self.mine, whom.role.as_deref(), *role).is_none();
                     let now = if whom.role.as_deref() == Some(role.word()) { " (now)" } else { "" };
-                    let words = format!("{:<ROLE_CELLS$}{}{now}", role.word(), rights::duties(*role));
+                    let words = format!("{:<ROLE_CELLS$}{}{now}", role.word(), role.words());
                     Line::styled(shortened(&words, width), if can { look.plain() } else { look.dim() })
                 };
                 self.roles().iter().map(row).collect()

@@ -25,6 +25,41 @@ pub fn duties(role: Role) -> &'static str {
     }
 }
 
+/// What can be made of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    Role(Role),
+    /// Beside her role: she takes the case over should its owner be gone.
+    Heir,
+}
+
+/// All of it, the highest first; nobody is brought in as the owner, or as the heir.
+pub const GIVEN: [Given; 6] = [
+    Given::Role(Role::Owner),
+    Given::Heir,
+    Given::Role(Role::Admin),
+    Given::Role(Role::Reader),
+    Given::Role(Role::Observer),
+    Given::Role(Role::Courier),
+];
+
+impl Given {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.word(),
+            Self::Heir => "heir",
+        }
+    }
+
+    /// What it means, in one line.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Role(role) => duties(role),
+            Self::Heir => "takes over should you be gone; the role stays",
+        }
+    }
+}
+
 /// A role with its article.
 pub fn a(role: &str) -> String {
     let article = if role.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
@@ -87,16 +122,17 @@ pub fn why_not_change(case: &CaseView, member: &MemberView) -> Option<String> {
     }
 }
 
-/// Why a person with this role cannot give another one to somebody who has `now`; none if she can.
-pub fn why_not_give(mine: &str, now: Option<&str>, given: Role) -> Option<&'static str> {
+/// Why a person with this role cannot give this to somebody who has `now`; none if she can.
+pub fn why_not_give(mine: &str, now: Option<&str>, given: Given) -> Option<&'static str> {
     let is_owner = mine == Role::Owner.word();
     match given {
         _ if now == Some(given.word()) => Some("She has this role now."),
-        Role::Owner if !is_owner => Some("Only the owner hands the case over."),
-        Role::Owner if now == Some(Role::Courier.word()) => {
+        Given::Role(Role::Owner) if !is_owner => Some("Only the owner hands the case over."),
+        Given::Heir if !is_owner => Some("Only the owner names an heir."),
+        Given::Role(Role::Owner) | Given::Heir if now == Some(Role::Courier.word()) => {
             Some("A courier cannot read the case: give her a role that reads first.")
         }
-        Role::Admin if !is_owner => Some("Only the owner appoints admins."),
+        Given::Role(Role::Admin) if !is_owner => Some("Only the owner appoints admins."),
         _ => None,
     }
 }

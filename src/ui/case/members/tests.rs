@@ -1,5 +1,6 @@
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
+use super::rights::Given;
 use super::*;
 use crate::case::access::Role;
 use crate::node::api::{Failure, Reply};
@@ -269,9 +270,18 @@ fn rights_are_those_the_case_is_folded_by() {
     owner.role = "none".into();
     assert_eq!(rights::why_not_add(&owner).as_deref(), Some("You are no member of this case any more."));
     let can = |mine: &str, now: Option<&str>, given| rights::why_not_give(mine, now, given).is_none();
-    assert!(can("owner", Some("reader"), Role::Owner) && !can("owner", Some("courier"), Role::Owner));
-    assert!(can("owner", None, Role::Admin) && !can("admin", None, Role::Admin) && can("admin", None, Role::Courier));
-    assert!(!can("owner", Some("reader"), Role::Reader));
+    assert!(
+        can("owner", Some("reader"), Given::Role(Role::Owner))
+            && !can("owner", Some("courier"), Given::Role(Role::Owner))
+    );
+    assert!(
+        can("owner", None, Given::Role(Role::Admin))
+            && !can("admin", None, Given::Role(Role::Admin))
+            && can("admin", None, Given::Role(Role::Courier))
+    );
+    assert!(!can("owner", Some("reader"), Given::Role(Role::Reader)));
+    assert!(can("owner", Some("reader"), Given::Heir) && !can("owner", Some("courier"), Given::Heir));
+    assert!(!can("admin", Some("reader"), Given::Heir), "only the owner names an heir");
     assert!(rights::ROLES.into_iter().all(|role| rights::role(role.word()) == Some(role)));
 }
 
