@@ -215,6 +215,24 @@ fn a_terminal_that_keeps_pictures_never_mixes_cases_and_has_none_when_locked() {
 }
 
 #[test]
+fn a_home_that_another_program_holds_says_so_and_opens_as_soon_as_it_is_free() {
+    let folder = TempDir::new().unwrap();
+    let anna = Home::of(folder.path(), "anna", "Dr. Anna Weiss", "City Hospital");
+    let node = anna.node(&[]);
+    // It holds the home, and nobody can ask it any more.
+    std::fs::remove_file(anna.path.join("control.sock")).unwrap();
+    let terminal = Terminal::open();
+    let mut app = terminal.begin(&anna);
+    std::thread::sleep(std::time::Duration::from_secs(8));
+    eprintln!("WRITTEN {:?}", terminal.written());
+    terminal.shows_whole("tried");
+    node.stop("TERM");
+    terminal.shows("No case yet.");
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success(), "{}", tail(&terminal.written()));
+}
+
+#[test]
 fn an_identity_is_restored_in_a_fresh_home_from_its_recovery_code() {
     let folder = TempDir::new().unwrap();
     let old = Home::of(folder.path(), "old", "Dr. Anna Weiss", "City Hospital");

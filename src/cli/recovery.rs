@@ -102,6 +102,7 @@ mod tests {
             site: None,
             recovery_confirmed: Some(false),
             disk_low_bytes: None,
+            version: None,
         })
     }
 

@@ -419,6 +419,7 @@ pub(super) mod tests {
             site: None,
             recovery_confirmed: Some(true),
             disk_low_bytes: None,
+            version: None,
         })
     }
 

@@ -357,6 +357,7 @@ impl Node {
                 .as_ref()
                 .and_then(|store| store.free_bytes().ok())
                 .filter(|free| *free < DISK_LOW_BYTES),
+            version: Some(super::api::VERSION.into()),
         })
     }
 

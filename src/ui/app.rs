@@ -10,8 +10,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
+use super::held::{Held, OtherVersion};
 use super::keys::{self, Action, Chord, Place};
 use super::log::Happenings;
 use super::look::Look;
@@ -28,6 +29,9 @@ use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
 use crate::node::api::{Event, LOCKED_NOTICES, Passphrase, Reply, Request, SettingsView};
 use crate::view::raster::Scene;
+
+/// How long a node may be silent at the start before the screen says so, in milliseconds.
+const LOOKING_MS: u64 = 3_000;
 
 /// How the app starts.
 #[derive(Debug, Clone)]
@@ -71,6 +75,8 @@ pub struct App {
     locked: bool,
     size: (u16, u16),
     last_key_ms: u64,
+    /// How long the node has not answered at all.
+    waited_ms: u64,
     quitting: bool,
 }
 
@@ -94,10 +100,18 @@ impl App {
             locked: true,
             size,
             last_key_ms: 0,
+            waited_ms: 0,
             quitting: false,
         };
         let ask = Wish::Ask { ticket: status, request: Request::Status, passphrase: None, wait_seconds: None };
         (app, vec![ask])
+    }
+
+    /// The app of a home that another program holds, without a node.
+    pub fn held(options: Options, size: (u16, u16)) -> Self {
+        let (mut app, _) = Self::new(options, size);
+        app.screens.push(Box::new(Held));
+        app
     }
 
     pub fn is_quitting(&self) -> bool {
@@ -284,6 +298,9 @@ impl App {
 
     fn tick(&mut self, turn: &mut Turn) {
         self.toasts.tick(turn.now_ms);
+        if self.screens.is_empty() {
+            self.waited_ms = turn.now_ms;
+        }
         if !self.locked && turn.now_ms.saturating_sub(self.last_key_ms) >= self.options.lock_after_ms {
             self.lock(turn);
             return;
@@ -297,6 +314,13 @@ impl App {
         }
         if self.status == Some(ticket) {
             self.status = None;
+            if let Ok(Reply::Status(status)) = outcome.as_deref()
+                && self.screens.is_empty()
+                && let Some(other) = OtherVersion::of(status.version.as_deref())
+            {
+                self.only(Box::new(other), turn);
+                return;
+            }
             match outcome.as_deref() {
                 Ok(Reply::Status(status)) if !status.initialised => self.only(Box::new(Welcome::default()), turn),
                 Ok(Reply::Status(status)) if status.locked => {
@@ -369,10 +393,9 @@ impl App {
                     self.screens.push(screen);
                 }
             }
-            let opened = self
-                .screens
-                .last()
-                .is_some_and(|top| !matches!(top.place(), Place::Welcome | Place::Restore | Place::Unlock));
+            let opened = self.screens.last().is_some_and(|top| {
+                !matches!(top.place(), Place::OtherVersion | Place::Welcome | Place::Restore | Place::Unlock)
+            });
             if opened && self.locked {
                 self.locked = false;
                 self.notices.clear();
@@ -495,7 +518,7 @@ impl App {
                 top.draw(frame, body, self.options.dots, look);
                 draw_hints(frame, foot, top.as_ref(), look);
             }
-            None => frame.render_widget(Paragraph::new("Looking for the node of this home …"), body),
+            None => frame.render_widget(self.looking(look), body),
         }
         self.toasts.draw(frame, body, look);
         if !self.notices.is_empty() && self.locked {
@@ -515,6 +538,19 @@ impl App {
         if let Some(Asked { question, .. }) = self.asked() {
             question.draw(frame, body, look);
         }
+    }
+
+    /// What stands on the screen until the node has answered once.
+    fn looking(&self, look: Look) -> Paragraph<'static> {
+        let mut lines = vec![Line::raw("Looking for the node of this home …")];
+        if self.waited_ms >= LOOKING_MS {
+            let seconds = self.waited_ms / 1000;
+            lines.push(Line::styled(format!("It has not answered for {seconds} s."), look.warn()));
+            lines.push(Line::raw(
+                "If it does not come back, end it (a window of Overread, or `overread node`) and start again.",
+            ));
+        }
+        Paragraph::new(lines).wrap(Wrap { trim: false })
     }
 
     fn draw_bar(&self, frame: &mut Frame<'_>, area: Rect, look: Look) {

@@ -21,6 +21,7 @@ mod colleagues;
 mod display;
 mod files;
 pub mod graphics;
+mod held;
 mod import;
 mod keys;
 mod lane;
@@ -98,12 +99,31 @@ pub struct Start {
     pub passphrase: Option<Passphrase>,
 }
 
+impl Start {
+    /// What the app starts with, without a passphrase.
+    fn options(&self, pictures: &Display) -> Options {
+        let lock_after = self.lock_after.unwrap_or(LOCK_AFTER);
+        Options {
+            look: Look { colour: self.colour },
+            dots: pictures.dots(),
+            shows: pictures.shows(),
+            lock_after_ms: lock_after.as_millis().try_into().unwrap_or(u64::MAX),
+            lock_after_set: self.lock_after.is_none(),
+            passphrase: None,
+            seed: u64::from_be_bytes(random::bytes(&mut random::system())),
+        }
+    }
+}
+
 /// Runs the app until the person quits, or the system asks it to end.
 ///
 /// # Errors
 /// If the terminal cannot be used, or the home's node neither found nor started.
 pub async fn run(home: &Path, options: NodeOptions, start: Start) -> Result<(), Failure> {
-    run_with(Client::open(home, options).await?, start).await
+    match held::open(home, options, &start).await? {
+        Some(client) => run_with(client, start).await,
+        None => Ok(()),
+    }
 }
 
 /// Runs the app over a node that was found or started already, and closes its client.
@@ -116,16 +136,7 @@ pub async fn run_with(client: Client, start: Start) -> Result<(), Failure> {
     let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
     let mut setting = start.graphics.unwrap_or_default();
     let mut pictures = Display::new(terminal.capabilities(setting));
-    let lock_after = start.lock_after.unwrap_or(LOCK_AFTER);
-    let options = Options {
-        look: Look { colour: start.colour },
-        dots: pictures.dots(),
-        shows: pictures.shows(),
-        lock_after_ms: lock_after.as_millis().try_into().unwrap_or(u64::MAX),
-        lock_after_set: start.lock_after.is_none(),
-        passphrase: start.passphrase,
-        seed: u64::from_be_bytes(random::bytes(&mut random::system())),
-    };
+    let options = Options { passphrase: start.passphrase.clone(), ..start.options(&pictures) };
     let reader = Reader::start(sender.clone());
     let answers = sender.clone();
     let mut worker = Worker::new(client, sender);

@@ -321,6 +321,7 @@ fn every_reply(text: &str) -> Vec<Reply> {
         site: Some(text.into()),
         recovery_confirmed: None,
         disk_low_bytes: None,
+        version: None,
     };
     let words = || vec![text.to_owned(); 24];
     vec![

@@ -196,6 +196,9 @@ pub struct Initialised {
     pub fingerprint: String,
 }
 
+/// Of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Status {
     pub initialised: bool,
@@ -208,6 +211,9 @@ pub struct Status {
     /// What the disk of the home has left, in bytes, if that is little.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_low_bytes: Option<u64>,
+    /// Of the node; older ones do not tell.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use super::{App, Options, Turn};
 use crate::encoding::time::Timestamp;
 use crate::node::api::{
     BasisView, CardView, CaseSummary, CaseView, Event, Failure, InboxView, MemberView, MessageView, OpinionView, Reply,
-    Request, Status,
+    Request, Status, VERSION,
 };
 use crate::ui::files::Listing;
 use crate::ui::graphics::Protocol;
@@ -450,6 +450,7 @@ pub fn status(recovery_confirmed: bool) -> Reply {
         site: Some("St. Vinzenz, Köln".into()),
         recovery_confirmed: Some(recovery_confirmed),
         disk_low_bytes: None,
+        version: Some(VERSION.into()),
     })
 }
 

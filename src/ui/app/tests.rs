@@ -4,7 +4,7 @@ use super::harness::{Harness, SIZES, case, status, summary};
 use crossterm::event::MouseEvent;
 
 use super::*;
-use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status};
+use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status, VERSION};
 use crate::ui::widget::popup::Question;
 
 /// An app at the worklist of an open home with these cases.
@@ -37,6 +37,7 @@ fn a_new_home_begins_with_who_she_is() {
             site: None,
             recovery_confirmed: None,
             disk_low_bytes: None,
+            version: Some(VERSION.into()),
         };
         matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
     });

@@ -4,6 +4,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
     Everywhere,
+    /// Another program holds the home.
+    Held,
+    /// The node of the home is of another version.
+    OtherVersion,
     Welcome,
     /// The recovery code of an identity is typed.
     Restore,
@@ -84,6 +88,8 @@ impl Place {
     pub fn title(self) -> &'static str {
         match self {
             Self::Everywhere => "Everywhere",
+            Self::Held => "Home in use",
+            Self::OtherVersion => "Another version",
             Self::Welcome => "First start",
             Self::Restore => "Restore an identity",
             Self::Restored => "Identity restored",

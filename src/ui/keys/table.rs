@@ -21,6 +21,8 @@ pub struct Binding {
 pub fn bindings(place: Place) -> Vec<&'static Binding> {
     let groups: &[&'static [Binding]] = match place {
         Place::Everywhere => &[EVERYWHERE],
+        Place::Held => &[HELD, EVERYWHERE],
+        Place::OtherVersion => &[OTHER_VERSION, HELD, EVERYWHERE],
         Place::Welcome => &[WELCOME, FORM, EVERYWHERE],
         Place::Restore => &[BACK, FORM, EVERYWHERE],
         Place::Restored => &[RESTORED, BACK, EVERYWHERE],
@@ -80,6 +82,10 @@ const EVERYWHERE: &[Binding] = &[
     bind(Chord::control('q'), Action::Quit, "quit"),
     bind(Chord::control('c'), Action::Quit, "quit"),
 ];
+
+const HELD: &[Binding] = &[hint(Chord::key('q'), Action::Quit, "quit")];
+
+const OTHER_VERSION: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Submit, "go on all the same")];
 
 const LIST: &[Binding] = &[
     bind(Chord::plain(KeyCode::Up), Action::Up, "up"),
@@ -494,7 +500,9 @@ mod tests {
 
     use super::*;
 
-    const PLACES: [Place; 45] = [
+    const PLACES: [Place; 47] = [
+        Place::Held,
+        Place::OtherVersion,
         Place::Welcome,
         Place::Restore,
         Place::Restored,

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::WORDS_SHOWN_MS;
-use crate::node::api::{Failure, FailureCode, Initialised, Reply, Request, Status};
+use crate::node::api::{Failure, FailureCode, Initialised, Reply, Request, Status, VERSION};
 use crate::ui::app::harness::{Harness, SIZES};
 use crate::ui::message::Message;
 
@@ -23,6 +23,7 @@ fn start(size: (u16, u16)) -> Harness {
             site: None,
             recovery_confirmed: None,
             disk_low_bytes: None,
+            version: Some(VERSION.into()),
         };
         matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
     })
