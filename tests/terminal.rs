@@ -223,8 +223,6 @@ fn a_home_that_another_program_holds_says_so_and_opens_as_soon_as_it_is_free() {
     std::fs::remove_file(anna.path.join("control.sock")).unwrap();
     let terminal = Terminal::open();
     let mut app = terminal.begin(&anna);
-    std::thread::sleep(std::time::Duration::from_secs(8));
-    eprintln!("WRITTEN {:?}", terminal.written());
     terminal.shows_whole("tried");
     node.stop("TERM");
     terminal.shows("No case yet.");

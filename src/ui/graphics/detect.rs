@@ -61,6 +61,10 @@ pub struct Environment {
     pub ssh: bool,
     /// The patch number of xterm, if it is one.
     pub xterm: Option<u32>,
+    /// It names itself as a terminal that takes iTerm2's pictures.
+    pub iterm2: bool,
+    /// It answers for protocols in which it misplaces pictures: WezTerm, Konsole.
+    pub misplaces: bool,
 }
 
 /// What the terminal answered.
@@ -94,6 +98,9 @@ pub struct Capabilities {
     pub xterm: Option<u32>,
     pub sixel: SixelLimits,
 }
+
+/// Terminals that take iTerm2's pictures, as `TERM_PROGRAM` names them.
+const ITERM2: [&str; 9] = ["iTerm", "WezTerm", "mintty", "vscode", "Tabby", "Hyper", "rio", "Bobcat", "WarpTerminal"];
 
 /// Below this, `doctor` and the first start warn: neighbouring tissues begin to share a grey.
 pub const GREYS_MIN: u16 = 64;
@@ -138,6 +145,9 @@ impl Environment {
             multiplexed,
             ssh: variable("SSH_CONNECTION").is_some() || variable("SSH_TTY").is_some(),
             xterm: variable("XTERM_VERSION").as_deref().and_then(xterm_patch),
+            iterm2: variable("TERM_PROGRAM").is_some_and(|name| ITERM2.iter().any(|known| name.contains(known)))
+                || variable("LC_TERMINAL").is_some_and(|name| name.contains("iTerm")),
+            misplaces: variable("WEZTERM_EXECUTABLE").is_some() || variable("KONSOLE_VERSION").is_some(),
         }
     }
 }
@@ -269,6 +279,20 @@ mod tests {
             (&[("TERM", "xterm-kitty"), ("NO_COLOR", "")], Colours::True),
         ] {
             assert_eq!(environment(variables).colours, colours, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn terminals_that_name_themselves_are_known() {
+        for (variables, iterm2, misplaces) in [
+            (&[("TERM_PROGRAM", "iTerm.app")][..], true, false),
+            (&[("LC_TERMINAL", "iTerm2")], true, false),
+            (&[("TERM_PROGRAM", "WezTerm"), ("WEZTERM_EXECUTABLE", "/usr/bin/wezterm")], true, true),
+            (&[("KONSOLE_VERSION", "230800")], false, true),
+            (&[("TERM_PROGRAM", "tmux")], false, false),
+        ] {
+            let found = environment(variables);
+            assert_eq!((found.iterm2, found.misplaces), (iterm2, misplaces), "{variables:?}");
         }
     }
 

@@ -1,20 +1,26 @@
 //! Asking the terminal what it can: the only part of the graphics that touches it.
 //!
-//! `ratatui-image` asks for the protocol and the size of a cell. It does not ask how many colours and pixels Sixel may
-//! have, and a graphic that is larger than xterm's limit is dropped whole; so that is asked here (XTSMGRAPHICS).
+//! The questions about the protocol and the size of a cell, and how their answers read, are those of `ratatui-image`.
+//! The answers are read here: its own reader waits as long as keys are typed, and takes one from the app afterwards. It
+//! does not ask how many colours and pixels Sixel may have either, and a graphic that is larger than xterm's limit is
+//! dropped whole; so that is asked here (XTSMGRAPHICS).
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use ratatui_image::picker::{Picker, ProtocolType};
+use ratatui_image::picker::ProtocolType;
+use ratatui_image::picker::cap_parser::{Parser, QueryStdioOptions, Response};
 
 use super::detect::{Answer, CellSize, Environment, Protocol, SixelLimits};
 
 /// xterm gives itself so few registers by default as the terminal it plays had.
 const REGISTERS_WISHED: u32 = 256;
 
-/// How long a terminal may take to answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
+/// How long a terminal may take to answer, over a satellite too; typing does not make it longer.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Most bytes that are read for an answer.
+const ANSWER_BYTES_MAX: usize = 4096;
 
 /// What is written to measure the way to the terminal, and how long that may take.
 const MEASURED_BYTES: usize = 128 * 1024;
@@ -27,19 +33,42 @@ pub fn ask(environment: &Environment) -> Option<Answer> {
     if environment.multiplexed {
         return Some(Answer { protocol: Protocol::HalfBlocks, cell: cell_size(), sixel: SixelLimits::default() });
     }
-    let picker = Picker::from_query_stdio().ok()?;
-    let protocol = match picker.protocol_type() {
-        ProtocolType::Kitty => Protocol::Kitty,
-        ProtocolType::Sixel => Protocol::Sixel,
-        ProtocolType::Iterm2 => Protocol::Iterm2,
-        ProtocolType::Halfblocks => Protocol::HalfBlocks,
+    let answers = ask_protocol(environment)?;
+    let cell = answers.iter().find_map(|answer| match answer {
+        Response::CellSize(Some((width, height))) => {
+            Some(CellSize { width: (*width).into(), height: (*height).into() })
+        }
+        _ => None,
+    });
+    let cell = cell.or_else(cell_size);
+    // Pictures of pixels need to know how many a cell has.
+    let protocol = match cell {
+        Some(_) if answers.contains(&Response::Kitty) => Protocol::Kitty,
+        Some(_) if answers.contains(&Response::Sixel) => Protocol::Sixel,
+        Some(_) if environment.iterm2 => Protocol::Iterm2,
+        _ => Protocol::HalfBlocks,
     };
-    // Without any answer the picker has a size of its own invention; with one, the terminal's or the system's.
-    let answered = !picker.capabilities().is_empty();
-    let font = picker.font_size();
-    let cell = answered.then(|| CellSize { width: font.width.into(), height: font.height.into() });
     let sixel = if protocol == Protocol::Sixel { ask_sixel(environment) } else { SixelLimits::default() };
     Some(Answer { protocol, cell, sixel })
+}
+
+/// Asks for protocols and the size of a cell; nothing if it cannot be asked.
+fn ask_protocol(environment: &Environment) -> Option<Vec<Response>> {
+    let mut options = QueryStdioOptions::default();
+    if environment.misplaces {
+        options.blacklist_protocols = vec![ProtocolType::Kitty, ProtocolType::Sixel];
+    }
+    let mut terminal = std::io::stdout();
+    let question = Parser::query(false, options);
+    terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()).ok()?;
+    let (mut parser, mut answers) = (Parser::new(), Vec::new());
+    read_bytes(ANSWER_TIME_MAX, |byte| {
+        let read = parser.push(byte.into());
+        let is_last = read.contains(&Response::Status);
+        answers.extend(read);
+        is_last
+    });
+    Some(answers)
 }
 
 /// The size of a cell as the system knows it, without asking the terminal: where it tells, also after a change of font.
@@ -86,15 +115,23 @@ fn ask_sixel(environment: &Environment) -> SixelLimits {
 }
 
 /// Reads until the answer to the status report, the end of time, or too many bytes.
-#[cfg(unix)]
 fn read_until_status(time_max: Duration) -> Vec<u8> {
+    let mut answer = Vec::new();
+    read_bytes(time_max, |byte| {
+        answer.push(byte);
+        answer.ends_with(b"\x1b[0n")
+    });
+    answer
+}
+
+/// Reads byte by byte until one is the last, the end of time, or too many bytes.
+#[cfg(unix)]
+fn read_bytes(time_max: Duration, mut is_last: impl FnMut(u8) -> bool) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    const ANSWER_BYTES_MAX: usize = 256;
     let stdin = std::io::stdin();
     let deadline = Instant::now() + time_max;
-    let mut answer = Vec::new();
-    while answer.len() < ANSWER_BYTES_MAX && !answer.ends_with(b"\x1b[0n") {
+    for _ in 0..ANSWER_BYTES_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut waited_for = [PollFd::new(&stdin, PollFlags::IN)];
         let Ok(timeout) = Timespec::try_from(left) else { break };
@@ -103,18 +140,14 @@ fn read_until_status(time_max: Duration) -> Vec<u8> {
         }
         // Past the buffer of std's stdin, where poll does not see what lies; and no further than the answer.
         let mut byte = [0];
-        if !matches!(rustix::io::read(&stdin, &mut byte), Ok(1)) {
+        if !matches!(rustix::io::read(&stdin, &mut byte), Ok(1)) || is_last(byte[0]) {
             break;
         }
-        answer.extend(byte);
     }
-    answer
 }
 
 #[cfg(not(unix))]
-fn read_until_status(_time_max: Duration) -> Vec<u8> {
-    Vec::new()
-}
+fn read_bytes(_time_max: Duration, _is_last: impl FnMut(u8) -> bool) {}
 
 /// Finds the answers: `CSI ? 1 ; 0 ; registers S` and `CSI ? 2 ; 0 ; width ; height S`.
 fn sixel_limits(answer: &[u8]) -> SixelLimits {
