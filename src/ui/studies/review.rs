@@ -50,8 +50,9 @@ const LIST_WIDTH: u16 = 34;
 /// sheets have the same. Below it half a screen pixel an image pixel has to do, at which burned-in text is still read.
 const SEEN_SIDE_PX: u32 = 640;
 
-/// How long a picture must stand still to count as seen, in milliseconds.
-const REST_MS: u64 = 200;
+/// How long a picture must stand still to count as seen, in milliseconds: two ticks. After the first the exact picture
+/// may be still to come.
+const REST_MS: u64 = 450;
 
 /// Lines above the picture.
 const ABOUT_LINES: u16 = 4;

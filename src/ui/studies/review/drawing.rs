@@ -159,6 +159,7 @@ impl LeftOutReview {
 
     fn look_again(&mut self, uid: &str) {
         self.decisions.remove(uid);
+        (self.drawn, self.resting) = (None, None);
         self.seen.retain(|key| &*key.sop_instance_uid != uid);
     }
 
