@@ -324,6 +324,11 @@ pub fn draw_draft(
     }
 }
 
+/// A value of pixels: whole numbers as they are, others as finely as the mean.
+fn number_text(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { value_text(value, "") }
+}
+
 /// All that a mark measures, with what it rests on.
 fn measured_words(measurement: &Measurement) -> String {
     let Measurement { measured, extra } = measurement;
@@ -336,7 +341,8 @@ fn measured_words(measurement: &Measurement) -> String {
         parts.push(format!("short axis {}", value_text(short.value, &short.unit)));
     }
     if let Some(Statistics { count, left_out, standard_deviation, minimum, maximum, .. }) = statistics {
-        parts.push(format!("SD {standard_deviation:.1}, {minimum:.0} to {maximum:.0}, {count} pixels"));
+        let [deviation, from, to] = [standard_deviation, minimum, maximum].map(|value| number_text(*value));
+        parts.push(format!("SD {deviation}, {from} to {to}, {count} pixels"));
         parts.extend((*left_out > 0).then(|| format!("{left_out} left out")));
     }
     for (name, value) in [("area", area), ("perimeter", perimeter)] {
