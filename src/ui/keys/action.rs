@@ -83,6 +83,7 @@ pub enum Action {
     PanelItemOpen,
     AcceptCase,
     SendChecked,
+    ReplaceReport,
     // Studies: taking in, looking, asking
     Studies,
     Mark,

@@ -69,6 +69,8 @@ pub struct NewCase {
     /// The name of a file is typed whose text becomes the first report.
     report_path: Option<Field>,
     reading: Option<Ticket>,
+    /// The text of that file, while the person is asked whether it replaces what stands there.
+    offered: Option<String>,
     listing: Option<Ticket>,
     naming: Option<Ticket>,
     counting: Option<Ticket>,
@@ -111,6 +113,7 @@ impl NewCase {
             due: Field::new("", "4h, 2d, or 2031-02-17T18:00:00+01:00"),
             report_path: None,
             reading: None,
+            offered: None,
             listing: None,
             naming: None,
             counting: None,
@@ -267,6 +270,14 @@ impl NewCase {
         }
     }
 
+    fn take_report(&mut self, text: &str) {
+        let mut report = text_area();
+        report.insert_str(&*crate::encoding::text::shown_lines(text));
+        self.report = report;
+        self.part = Part::Report;
+        self.confirmed.text_checked = false;
+    }
+
     fn typed_path(&mut self, context: &mut Context<'_>) {
         let path = self.report_path.take().map(|field| field.text().trim().to_owned()).unwrap_or_default();
         if !path.is_empty() {
@@ -338,7 +349,13 @@ impl Screen for NewCase {
                 self.part = Part::Report;
                 self.report_path = Some(Field::new("", "~/report.txt"));
             }
+            Action::Review if self.reading.is_some() => context.say("The report is still being read."),
             Action::Review if self.report_path.is_none() => self.review(context),
+            Action::ReplaceReport => {
+                if let Some(text) = self.offered.take() {
+                    self.take_report(&text);
+                }
+            }
             Action::SendUnverified => {
                 self.confirmed.to_unverified = true;
                 self.review(context);
@@ -448,14 +465,12 @@ impl Screen for NewCase {
         }
         self.reading = None;
         match outcome {
-            Ok(text) => {
-                let text = crate::encoding::text::shown_lines(text);
-                let mut report = text_area();
-                report.insert_str(&*text);
-                self.report = report;
-                self.part = Part::Report;
-                self.confirmed.text_checked = false;
+            Ok(text) if text_of(&self.report).is_some() => {
+                self.offered = Some(text.clone());
+                let lines = vec!["What stands in the first report goes.".into()];
+                context.confirm(Question { title: "Replace the report?".into(), lines }, Action::ReplaceReport);
             }
+            Ok(text) => self.take_report(text),
             Err(why) => context.say(why),
         }
     }

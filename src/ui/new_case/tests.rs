@@ -279,6 +279,8 @@ fn the_first_report_is_pasted_or_read_from_a_file() {
     app.key(KeyCode::Enter);
     let Some(Wish::ReadText { ticket, .. }) = app.wished.pop() else { panic!("nothing is read") };
     app.message(Message::TextRead { ticket, outcome: Ok("Liver: cyst.\nEnd.".into()) });
+    assert!(app.asks().contains("Replace the report?"), "{}", app.asks());
+    app.keys("y");
     assert_eq!(text_of(&app.top::<NewCase>().report).as_deref(), Some("Liver: cyst.\nEnd."));
 }
 
