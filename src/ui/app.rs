@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -120,7 +120,11 @@ impl App {
 
     /// What the screen on top asks.
     fn asked(&self) -> Option<&Asked> {
-        self.questions.iter().find(|asked| asked.screen + 1 == self.screens.len())
+        self.questions.get(self.asked_at()?)
+    }
+
+    fn asked_at(&self) -> Option<usize> {
+        self.questions.iter().position(|asked| asked.screen + 1 == self.screens.len())
     }
 
     /// Takes one message; what is to be done outside comes back.
@@ -186,15 +190,22 @@ impl App {
 
     fn key(&mut self, key: KeyEvent, turn: &mut Turn) {
         let chord = Chord::of(key);
-        if let Some(Asked { screen, action, .. }) = self.asked() {
-            let (screen, action) = (*screen, *action);
+        if self.over.is_some() || self.asked().is_some() {
+            match keys::action(Place::Everywhere, true, chord) {
+                Some(Action::Lock) => return self.lock(turn),
+                Some(Action::Quit) => return self.ask_to_quit(turn),
+                _ => {}
+            }
+        }
+        if let Some(at) = self.asked_at() {
+            let is_plain = !chord.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
             match chord.code {
-                KeyCode::Char('y' | 'Y') => {
-                    self.questions.retain(|asked| asked.screen != screen);
-                    self.act(action, turn);
+                KeyCode::Char('y' | 'Y') if is_plain => {
+                    let asked = self.questions.remove(at);
+                    self.act(asked.action, turn);
                 }
-                KeyCode::Char('n' | 'N') | KeyCode::Esc => self.questions.retain(|asked| asked.screen != screen),
-                _ if chord == Chord::control('q') => self.quit(turn),
+                KeyCode::Char('n' | 'N') if is_plain => drop(self.questions.remove(at)),
+                KeyCode::Esc => drop(self.questions.remove(at)),
                 _ => {}
             }
             return;
@@ -255,12 +266,14 @@ impl App {
     /// Quits, or asks first what would be lost with it; the keys that quit answer that with yes.
     fn ask_to_quit(&mut self, turn: &mut Turn) {
         let lost: Vec<String> = self.screens.iter().filter_map(|screen| screen.unsaved()).map(str::to_owned).collect();
-        let Some(screen) = self.screens.len().checked_sub(1).filter(|_| !lost.is_empty()) else {
+        let is_asked = self.asked().is_some_and(|asked| asked.action == Action::QuitConfirmed);
+        let Some(screen) = self.screens.len().checked_sub(1).filter(|_| !lost.is_empty() && !is_asked) else {
             return self.quit(turn);
         };
+        self.over = None;
         let question = Question { title: "Quit all the same?".into(), lines: lost };
-        self.questions.retain(|asked| asked.screen != screen);
-        self.questions.push(Asked { screen, question, action: Action::QuitConfirmed });
+        // Before what the screen asks itself, which waits.
+        self.questions.insert(0, Asked { screen, question, action: Action::QuitConfirmed });
     }
 
     fn quit(&mut self, turn: &mut Turn) {
@@ -458,6 +471,7 @@ impl App {
     fn with_all(&mut self, turn: &mut Turn, mut call: impl FnMut(&mut dyn Screen, &mut Context<'_>)) {
         let (area, dots, shows) = (self.body(), self.options.dots, self.options.shows);
         let top = self.screens.len().saturating_sub(1);
+        let is_covered = self.over.is_some() || self.asked().is_some();
         for (number, screen) in self.screens.iter_mut().enumerate() {
             let mut context = Context {
                 tickets: &mut self.tickets,
@@ -469,6 +483,7 @@ impl App {
                 dice: &mut self.dice,
                 happenings: &self.happenings,
                 is_top: number == top,
+                is_seen: number == top && !is_covered,
                 now: turn.now,
                 now_ms: turn.now_ms,
                 area,

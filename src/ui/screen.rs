@@ -80,8 +80,10 @@ pub struct Context<'a> {
     pub(super) dice: &'a mut Dice,
     /// What the node did, whoever asked for it.
     pub happenings: &'a Happenings,
-    /// Whether this screen is the one that is seen.
+    /// Whether this screen is the topmost.
     pub is_top: bool,
+    /// Whether it is, and no help, palette or question lies over it.
+    pub is_seen: bool,
     pub now: Timestamp,
     /// Since the start of the app.
     pub now_ms: u64,
@@ -175,9 +177,9 @@ impl Context<'_> {
         self.dice.roll()
     }
 
-    /// Asks the person, now or as soon as the screen lies on top again; `action` comes to the screen if she says yes.
+    /// Asks the person, as soon as the screen lies on top and what it asked before is answered; `action` comes to the
+    /// screen if she says yes.
     pub fn confirm(&mut self, question: Question, action: Action) {
-        self.questions.retain(|asked| asked.screen != self.number);
         self.questions.push(Asked { screen: self.number, question, action });
     }
 }

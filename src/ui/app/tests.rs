@@ -1,7 +1,7 @@
 //! The app played in memory: keys and answers in, wishes and screens out.
 
 use super::harness::{Harness, SIZES, case, status, summary};
-use crossterm::event::MouseEvent;
+use crossterm::event::{KeyModifiers, MouseEvent};
 
 use super::*;
 use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status, VERSION};
@@ -415,4 +415,45 @@ fn an_answer_about_the_home_from_before_locking_opens_nothing() {
     app.control('l');
     app.reply(ticket, status(true));
     assert!(app.shows("is locked"), "{}", app.screen());
+}
+
+#[test]
+fn locking_and_quitting_work_under_a_question_and_under_help() {
+    let mut app = Harness::of(Asker { asks: true, heard: 0 });
+    app.pass(1);
+    app.press(KeyCode::Char('y'), KeyModifiers::CONTROL);
+    assert!(app.asks().starts_with("Sign?"), "only a plain y says yes");
+    app.control('q');
+    assert!(app.is_quitting(), "nothing would be lost");
+    let mut app = in_case((80, 24));
+    app.keys("sNot sent yet").key(KeyCode::F(1)).control('q');
+    assert!(app.asks().contains("A message is written and not sent.") && !app.is_quitting());
+    app.control('q');
+    assert!(app.is_quitting(), "asked for twice");
+    let mut app = in_case((80, 24));
+    app.keys("sNot sent yet").key(KeyCode::F(1)).control('l');
+    assert!(app.shows("is locked"), "{}", app.screen());
+    let mut app = in_case((80, 24));
+    app.keys("sNot sent yet").control('q').control('l');
+    assert!(app.shows("is locked") && app.asks().is_empty(), "{}", app.screen());
+}
+
+#[test]
+fn a_question_that_comes_while_another_is_read_waits_for_its_answer() {
+    let mut app = Harness::of(Asker { asks: true, heard: 0 });
+    app.pass(1);
+    app.top::<Asker>().asks = true;
+    app.pass(1);
+    app.keys("y");
+    assert!(app.asks().starts_with("Sign?"), "the second");
+    app.keys("n");
+    assert_eq!((app.asks(), app.top::<Asker>().heard), (String::new(), 1));
+}
+
+#[test]
+fn images_that_are_asked_for_in_the_worklist_are_no_failure_while_they_travel() {
+    let mut app = with_falcon((80, 24));
+    app.keys("f");
+    app.answer(Err(Failure::new(FailureCode::NotReached, "125 of 240 pieces are here.")));
+    assert!(app.said().starts_with("Asked for:"), "{}", app.said());
 }

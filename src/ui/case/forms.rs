@@ -195,9 +195,18 @@ impl Screen for CaseForm {
         true
     }
 
+    fn unsaved(&self) -> Option<&'static str> {
+        self.form.is_touched().then_some("What you typed in this form is not sent.")
+    }
+
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
         match action {
-            Action::Back => context.go(Go::Back),
+            // What was sent is not called back by going.
+            Action::Back if self.form.is_touched() && self.asked.is_none() => {
+                let lines = vec!["What you typed is not sent and not kept.".into()];
+                context.confirm(Question { title: "Leave the form?".into(), lines }, Action::LeaveConfirmed);
+            }
+            Action::Back | Action::LeaveConfirmed => context.go(Go::Back),
             _ if self.asked.is_some() => {}
             Action::ChangeConfirmed => {
                 self.agreed.sure = true;

@@ -285,7 +285,14 @@ impl Screen for CaseScreen {
         }
         match action {
             Action::Back if self.writing => self.writing = false,
-            Action::Back => context.go(Go::Back),
+            Action::Back if self.unsaved().is_some() => {
+                let lines = vec!["Your message is not sent and not kept: s goes on with it.".into()];
+                context.confirm(Question { title: "Leave the case?".into(), lines }, Action::LeaveConfirmed);
+            }
+            Action::Back | Action::LeaveConfirmed => context.go(Go::Back),
+            // These are keys of the line that is typed in.
+            Action::AcceptCase if self.writing => self.message.go_to_start(),
+            Action::Fetch if self.writing => {}
             Action::NextTab => self.turn_to(self.tab.moved(1), context),
             Action::PreviousTab => self.turn_to(self.tab.moved(TABS.len() - 1), context),
             Action::PanelDown => self.scroll_panel(10),

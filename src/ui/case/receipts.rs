@@ -7,10 +7,15 @@ use crate::node::api::Request;
 use crate::ui::message::Ticket;
 use crate::ui::screen::{Context, Outcome};
 
+/// Most receipts that wait for the one before.
+const WAITING_MAX: usize = 64;
+
 /// Receipts that are written.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     on_the_way: Option<(Ticket, String)>,
+    /// Opened meanwhile.
+    waiting: Vec<String>,
     /// Opinions whose receipt was not taken: it is not tried again while the screen is open.
     refused: HashSet<String>,
 }
@@ -25,7 +30,10 @@ impl Receipts {
 impl CaseScreen {
     /// An opinion whose end stands on the screen has been read: that is what a receipt says, no more and no less.
     pub(super) fn read_opinions(&mut self, context: &mut Context<'_>) {
-        if self.tab != Tab::Opinions || !self.has_panel(context.area) || !context.is_top {
+        if self.tab != Tab::Opinions || !self.has_panel(context.area) || !context.is_seen {
+            return;
+        }
+        if self.receipts.on_the_way.is_some() {
             return;
         }
         let unread = self.unread();
@@ -50,9 +58,15 @@ impl CaseScreen {
         unread.map(|opinion| opinion.id.clone()).collect()
     }
 
-    /// Writes the receipt, one after the other.
+    /// Writes the receipt, after those before it.
     pub(super) fn read_opinion(&mut self, opinion: String, context: &mut Context<'_>) {
-        if self.receipts.on_the_way.is_none() {
+        if self.receipts.on_the_way.is_some() {
+            let is_known = self.receipts.on_the_way.iter().any(|(_, known)| *known == opinion)
+                || self.receipts.waiting.contains(&opinion);
+            if !is_known && self.receipts.waiting.len() < WAITING_MAX {
+                self.receipts.waiting.push(opinion);
+            }
+        } else {
             let ticket = context.write(Request::OpinionRead { opinion: opinion.clone() });
             self.receipts.on_the_way = Some((ticket, opinion));
         }
@@ -66,6 +80,9 @@ impl CaseScreen {
                 self.receipts.refused.insert(opinion);
                 context.say_failure(failure);
             }
+        }
+        if let Some(next) = self.receipts.waiting.pop() {
+            self.read_opinion(next, context);
         }
     }
 }

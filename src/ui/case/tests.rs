@@ -110,3 +110,42 @@ fn nothing_is_written_where_it_is_not_seen() {
     let (_, request) = app.waiting.pop().unwrap();
     assert!(matches!(&request, Request::Say { text, .. } if text == "A cyst.!"), "{request:?}");
 }
+
+#[test]
+fn leaving_with_a_message_that_is_not_sent_asks_first() {
+    let mut app = with(Vec::new());
+    app.keys("sA cyst.").key(KeyCode::Esc).key(KeyCode::Esc);
+    assert!(app.asks().contains("is not sent and not kept"), "{}", app.asks());
+    app.keys("n");
+    assert_eq!(app.top::<CaseScreen>().message.text(), "A cyst.");
+    app.key(KeyCode::Esc).keys("y");
+    assert!(!app.back_to::<CaseScreen>());
+}
+
+#[test]
+fn keys_of_the_line_do_nothing_to_the_case_while_it_is_typed_in() {
+    let mut app = with(Vec::new());
+    app.take_waiting();
+    app.keys("scyst").control('a').keys("A ").control('f');
+    assert_eq!(app.top::<CaseScreen>().message.text(), "A cyst");
+    assert!(app.take_waiting().is_empty(), "neither accepted nor fetched");
+}
+
+#[test]
+fn opinions_opened_one_after_the_other_are_all_receipted_and_none_under_help() {
+    let long = |id: &str| OpinionView { impression: "A cyst.\n".repeat(60), ..opinion(id, "Dr. Ben Okafor") };
+    let mut app = with(vec![long("o-one"), long("o-two")]);
+    app.key(KeyCode::Tab).keys("}").enter().key(KeyCode::Esc).keys("}").enter();
+    assert_eq!(read(&app), 1, "the second waits");
+    let at = app.waiting.iter().position(|(_, request)| matches!(request, Request::OpinionRead { .. })).unwrap();
+    let (ticket, _) = app.waiting.remove(at);
+    app.reply(ticket, Reply::Nothing {});
+    assert_eq!(read(&app), 2);
+    let mut app = with(vec![opinion("o-ben", "Dr. Ben Okafor")]);
+    app.key(KeyCode::F(1)).pass(250);
+    app.top::<CaseScreen>().tab = Tab::Opinions;
+    app.pass(250);
+    assert_eq!(read(&app), 0, "the help lies over it");
+    app.key(KeyCode::Esc).pass(250);
+    assert_eq!(read(&app), 1);
+}

@@ -61,6 +61,11 @@ impl Field {
         self.paste(text);
     }
 
+    /// Puts the cursor before the first character.
+    pub fn go_to_start(&mut self) {
+        self.cursor = 0;
+    }
+
     pub fn clear(&mut self) {
         self.text.zeroize();
         self.cursor = 0;
@@ -71,7 +76,7 @@ impl Field {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('u') if control => self.clear(),
-            KeyCode::Char('a') if control => self.cursor = 0,
+            KeyCode::Char('a') if control => self.go_to_start(),
             KeyCode::Char('e') if control => self.cursor = self.text.len(),
             KeyCode::Char('w') if control => {
                 let kept = self.text[..self.cursor].trim_end();

@@ -17,11 +17,17 @@ pub struct Form {
     active: usize,
     /// What is wrong, until a key is pressed.
     wrong: Option<String>,
+    touched: bool,
 }
 
 impl Form {
     pub fn new(fields: Vec<Field>) -> Self {
-        Self { fields, active: 0, wrong: None }
+        Self { fields, active: 0, wrong: None, touched: false }
+    }
+
+    /// Whether somebody typed in it.
+    pub fn is_touched(&self) -> bool {
+        self.touched
     }
 
     /// What stands in a field, without space around it.
@@ -62,6 +68,7 @@ impl Form {
     pub fn key(&mut self, key: KeyEvent) {
         if self.fields.get_mut(self.active).is_some_and(|field| field.key(key)) {
             self.wrong = None;
+            self.touched = true;
         }
     }
 
@@ -69,6 +76,7 @@ impl Form {
         if let Some(field) = self.fields.get_mut(self.active) {
             field.paste(text);
             self.wrong = None;
+            self.touched = true;
         }
     }
 

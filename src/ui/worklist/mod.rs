@@ -419,6 +419,10 @@ impl Screen for Worklist {
                     let hint = "v says what of it, Del deletes it here; a colleague's program then sends it again.";
                     context.say_failure(&Failure::new(failure.code, failure.what.as_str()).hint(hint));
                 }
+                // Fetching was asked not to wait.
+                Err(failure) if failure.code == FailureCode::NotReached => {
+                    context.say("Asked for: it comes as soon as somebody who holds it is connected (w shows how far).");
+                }
                 Err(failure) => context.say_failure(failure),
                 Ok(_) => {}
             }

@@ -125,3 +125,15 @@ fn a_question_of_several_lines_stays_as_it_is_where_nobody_touches_it() {
     assert_eq!((&change["question"], &change["urgency"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert_eq!(change["due"], "4h");
 }
+
+#[test]
+fn leaving_a_form_with_words_in_it_asks_first() {
+    let mine = opinion("o-mine", "Dr. Anna Weiss");
+    let mut app = with((80, 24), CaseView { opinions: vec![mine], ..view() });
+    app.keys("G").key(crossterm::event::KeyCode::Esc);
+    assert_eq!(app.asks(), "", "nothing was typed");
+    app.keys("G").keys("Seen again.").key(crossterm::event::KeyCode::Esc);
+    assert!(app.asks().contains("is not sent and not kept"), "{}", app.asks());
+    app.keys("n").control('q');
+    assert!(app.asks().contains("What you typed in this form is not sent."), "{}", app.asks());
+}
