@@ -32,6 +32,8 @@ struct Slice {
     plane: Plane,
     /// How far below and above its plane a slice is still the one that lies there, along its normal.
     reach_mm: [f64; 2],
+    /// Which it is of those at its place, from 0: of weightings, echoes and time points that lie on each other.
+    rank: usize,
 }
 
 /// What another viewport shows for a slice or a point.
@@ -128,8 +130,8 @@ impl Slices {
         let count = numbers.last().map_or(0, |last| last + 1);
         let mut slices: Vec<Option<Slice>> = vec![None; count];
         for group in parallel_groups(&placed) {
-            for (member, reach_mm) in group.iter().zip(reaches(&placed, &group)) {
-                slices[numbers[*member]] = Some(Slice { plane: placed[*member].clone(), reach_mm });
+            for (member, (reach_mm, rank)) in group.iter().zip(reaches(&placed, &group)) {
+                slices[numbers[*member]] = Some(Slice { plane: placed[*member].clone(), reach_mm, rank });
             }
         }
         Self { slices }
@@ -149,8 +151,9 @@ impl Slices {
         self.slices.iter().enumerate().filter_map(|(index, slice)| Some((index, slice.as_ref()?)))
     }
 
-    /// The slice that lies where another viewport's slice does: at its middle, or by a link set by hand.
-    pub fn linked(&self, from: &Plane, link: Option<&ManualLink>) -> Linked {
+    /// The slice that lies where another viewport's slice does: at its middle, or by a link set by hand. Of several at
+    /// one place it is the one that goes with the slice that is shown at present.
+    pub fn linked(&self, from: &Plane, link: Option<&ManualLink>, present: usize) -> Linked {
         if self.placed().next().is_none() {
             return Linked::Apart(Apart::NotPlaced);
         }
@@ -167,17 +170,23 @@ impl Slices {
         };
         let together = self.placed().filter(|(_, slice)| reachable(slice) && scroll_together(from, &slice.plane));
         let heights = together.map(|(index, slice)| (index, slice, height_mm(&slice.plane)));
-        match heights.min_by(|(.., a), (.., b)| a.abs().total_cmp(&b.abs())) {
+        match self.nearest(heights, present) {
             None => Linked::Apart(Apart::Orientation),
             Some((index, slice, height)) if slice.reaches(height) => Linked::Slice { index, away_mm: height.abs() },
             Some((nearest, _, height)) => Linked::NoSliceHere { nearest, away_mm: height.abs() },
         }
     }
 
-    /// Where a point of another viewport's slice lies in this one.
-    pub fn locate(&self, from: &Plane, at: Point, link: Option<&ManualLink>) -> Result<Located, Linked> {
+    /// Where a point of another viewport's slice lies in this one, which shows the slice `present`.
+    pub fn locate(
+        &self,
+        from: &Plane,
+        at: Point,
+        link: Option<&ManualLink>,
+        present: usize,
+    ) -> Result<Located, Linked> {
         if link.is_some() {
-            return match self.linked(from, link) {
+            return match self.linked(from, link, present) {
                 Linked::Slice { index, away_mm } => Ok(Located { index, away_mm, at: None }),
                 not => Err(not),
             };
@@ -192,13 +201,27 @@ impl Slices {
         }
         let here = shared.filter(|(_, slice)| slice.plane.holds(slice.plane.pixel(place)));
         let heights = here.map(|(index, slice)| (index, slice, slice.plane.height_mm(place)));
-        match heights.min_by(|(.., a), (.., b)| a.abs().total_cmp(&b.abs())) {
+        match self.nearest(heights, present) {
             None => Err(Linked::Apart(Apart::Beside)),
             Some((index, slice, height)) if slice.reaches(height) => {
                 Ok(Located { index, away_mm: height.abs(), at: Some(slice.plane.pixel(place)) })
             }
             Some((nearest, _, height)) => Err(Linked::NoSliceHere { nearest, away_mm: height.abs() }),
         }
+    }
+
+    /// The slice of the smallest height. Several may lie there, as weightings and time points do: then the one that has
+    /// the rank of the slice that is shown at present, else the next to that, so that no scroll changes a weighting.
+    fn nearest<'a>(
+        &self,
+        heights: impl Iterator<Item = (usize, &'a Slice, f64)>,
+        present: usize,
+    ) -> Option<(usize, &'a Slice, f64)> {
+        let heights: Vec<(usize, &Slice, f64)> = heights.collect();
+        let (.., least) = *heights.iter().min_by(|(.., a), (.., b)| a.abs().total_cmp(&b.abs()))?;
+        let rank = self.slices.get(present).and_then(Option::as_ref).map(|slice| slice.rank);
+        let there = heights.into_iter().filter(|(.., height)| (height - least).abs() <= SAME_PLACE_MM);
+        there.min_by_key(|(index, slice, _)| (rank != Some(slice.rank), index.abs_diff(present)))
     }
 }
 
@@ -209,8 +232,8 @@ impl Slice {
     }
 }
 
-/// How far each slice of a parallel group reaches below and above.
-fn reaches(planes: &[Plane], group: &[usize]) -> Vec<[f64; 2]> {
+/// How far each slice of a parallel group reaches below and above, and which it is of those at its place.
+fn reaches(planes: &[Plane], group: &[usize]) -> Vec<([f64; 2], usize)> {
     let normal = planes[group[0]].normal();
     let at: Vec<f64> = group.iter().map(|&number| dot(planes[number].origin_mm(), normal)).collect();
     let mut order: Vec<usize> = (0..group.len()).collect();
@@ -229,7 +252,7 @@ fn reaches(planes: &[Plane], group: &[usize]) -> Vec<[f64; 2]> {
     let half_steps: Vec<f64> = heights.windows(2).map(|pair| (pair[1] - pair[0]) / 2.0).collect();
     let whole: Vec<f64> = half_steps.iter().zip(&missing).filter(|(_, n)| **n == 0).map(|(half, _)| *half).collect();
     let usual = median(&whole);
-    let mut reaches = vec![[0.0; 2]; group.len()];
+    let mut reaches = vec![([0.0; 2], 0); group.len()];
     for (k, place) in places.iter().enumerate() {
         let alone = || thicknesses[k].unwrap_or(0.0) / 2.0;
         let towards = |step: Option<usize>| match step.and_then(|step| Some((half_steps.get(step)?, missing[step]))) {
@@ -238,8 +261,10 @@ fn reaches(planes: &[Plane], group: &[usize]) -> Vec<[f64; 2]> {
             _ if !whole.is_empty() => usual,
             _ => alone(),
         };
-        for member in place {
-            reaches[*member] = [towards(k.checked_sub(1)), towards(Some(k))];
+        let mut in_order = place.clone();
+        in_order.sort_unstable();
+        for (rank, member) in in_order.into_iter().enumerate() {
+            reaches[member] = ([towards(k.checked_sub(1)), towards(Some(k))], rank);
         }
     }
     reaches
@@ -366,7 +391,7 @@ mod tests {
     #[test]
     fn the_nearest_slice_is_shown_and_beyond_half_a_step_none() {
         let other = slices([0.0, 5.0, 10.0, 25.0, 30.0].map(axial));
-        let at = |z| other.linked(&axial(z), None);
+        let at = |z| other.linked(&axial(z), None, 0);
         assert_eq!(at(0.4), Linked::Slice { index: 0, away_mm: 0.4 });
         assert_eq!((index(at(6.0)), index(at(7.6)), index(at(12.5))), (Some(1), Some(2), Some(2)));
         assert_eq!(at(13.0), Linked::NoSliceHere { nearest: 2, away_mm: 3.0 });
@@ -376,27 +401,47 @@ mod tests {
     }
 
     #[test]
+    fn of_slices_at_one_place_the_one_is_shown_that_goes_with_the_present_one() {
+        // Two weightings, one after the other and by turns; the last place has one of them only.
+        let apart = slices([0.0, 5.0, 10.0, 0.0, 5.0].map(axial));
+        let by_turns = slices([0.0, 0.0, 5.0, 5.0, 10.0].map(axial));
+        let at = |slices: &Slices, z, present| index(slices.linked(&axial(z), None, present));
+        assert_eq!((at(&apart, 5.0, 0), at(&apart, 5.0, 3), at(&apart, 10.0, 4)), (Some(1), Some(4), Some(2)));
+        assert_eq!((at(&by_turns, 5.0, 0), at(&by_turns, 5.0, 1), at(&by_turns, 0.0, 3)), (Some(2), Some(3), Some(1)));
+        let point = Point { column: 9.0, row: 9.0 };
+        assert_eq!(apart.locate(&axial(5.0), point, None, 3).unwrap().index, 4);
+        // At the end where one is missing the nearest stands in, and says by its number that it does.
+        assert_eq!((at(&by_turns, 10.0, 3), at(&by_turns, 5.0, 9)), (Some(4), Some(3)));
+    }
+
+    #[test]
     fn a_slice_that_is_alone_reaches_as_far_as_it_is_thick() {
         let thick = slices([axial(0.0).with_thickness(4.0)]);
-        assert_eq!(index(thick.linked(&axial(2.0), None)), Some(0));
-        assert_eq!(index(thick.linked(&axial(2.1), None)), None);
+        assert_eq!(index(thick.linked(&axial(2.0), None, 0)), Some(0));
+        assert_eq!(index(thick.linked(&axial(2.1), None, 0)), None);
         let thin = slices([axial(0.0)]);
-        assert_eq!((index(thin.linked(&axial(0.0), None)), index(thin.linked(&axial(0.1), None))), (Some(0), None));
+        assert_eq!(
+            (index(thin.linked(&axial(0.0), None, 0)), index(thin.linked(&axial(0.1), None, 0))),
+            (Some(0), None)
+        );
     }
 
     #[test]
     fn nothing_is_linked_across_frames_of_reference_or_orientations() {
-        let shown = |planes: Vec<Plane>| slices(planes).linked(&axial(0.0), None).shown().unwrap();
+        let shown = |planes: Vec<Plane>| slices(planes).linked(&axial(0.0), None, 0).shown().unwrap();
         let prior = vec![axial(0.0).within("1.3"), axial(5.0).within("1.3")];
         assert_eq!(shown(prior.clone()), "another frame of reference: pair two slices to link by hand");
         assert_eq!(shown(vec![plane(SAGITTAL, [0.0; 3])]), "planes of another orientation");
-        assert_eq!(Slices::new(vec![None, None]).linked(&axial(0.0), None), Linked::Apart(Apart::NotPlaced));
+        assert_eq!(Slices::new(vec![None, None]).linked(&axial(0.0), None, 0), Linked::Apart(Apart::NotPlaced));
         let at = Point { column: 10.0, row: 10.0 };
-        assert_eq!(slices(prior.clone()).locate(&axial(0.0), at, None), Err(Linked::Apart(Apart::FramesOfReference)));
+        assert_eq!(
+            slices(prior.clone()).locate(&axial(0.0), at, None, 0),
+            Err(Linked::Apart(Apart::FramesOfReference))
+        );
         assert_eq!(reference_line(&plane(SAGITTAL, [0.0; 3]), &prior[0]), None);
         assert_eq!(distance_mm(&axial(0.0), &prior[1]), None);
         let unstated = Plane::stated([0.0; 3], AXIAL, [1.0, 1.0], 9, 9).unwrap();
-        assert_eq!(slices([unstated.clone()]).linked(&unstated, None), Linked::Apart(Apart::FramesOfReference));
+        assert_eq!(slices([unstated.clone()]).linked(&unstated, None, 0), Linked::Apart(Apart::FramesOfReference));
     }
 
     #[test]
@@ -408,11 +453,11 @@ mod tests {
         assert_eq!(link.offset_mm(), -88.0);
         let there = slices(prior.clone());
         for (z, expected) in [(100.0, Some(4)), (106.0, Some(6)), (97.2, Some(3)), (88.0, Some(0)), (80.0, None)] {
-            assert_eq!(index(there.linked(&axial(z), Some(&link))), expected, "{z}");
+            assert_eq!(index(there.linked(&axial(z), Some(&link), 0)), expected, "{z}");
         }
         let here = slices((0..50).map(|k| axial(f64::from(k) * 2.0 + 80.0)));
-        assert_eq!(index(here.linked(&prior[6], Some(&link.reversed()))), Some(13));
-        let located = there.locate(&axial(106.0), Point { column: 3.0, row: 4.0 }, Some(&link)).unwrap();
+        assert_eq!(index(here.linked(&prior[6], Some(&link.reversed()), 0)), Some(13));
+        let located = there.locate(&axial(106.0), Point { column: 3.0, row: 4.0 }, Some(&link), 0).unwrap();
         assert_eq!(located, Located { index: 6, away_mm: 0.0, at: None });
         assert_eq!(ManualLink::between(&axial(0.0), &plane(SAGITTAL, [0.0; 3])), None);
     }
@@ -422,11 +467,11 @@ mod tests {
         let from = axial(10.0);
         let at = Point { column: 110.0, row: 60.0 }; // x 5, y 5, z 10
         let sagittals = slices((0..11).map(|k| plane(SAGITTAL, [f64::from(k) - 5.0, -25.0, 40.0])));
-        let found = sagittals.locate(&from, at, None).unwrap();
+        let found = sagittals.locate(&from, at, None, 0).unwrap();
         assert_eq!(found, Located { index: 10, away_mm: 0.0, at: Some(Point { column: 60.0, row: 60.0 }) });
-        let outside = sagittals.locate(&from, Point { column: 0.0, row: 0.0 }, None);
+        let outside = sagittals.locate(&from, Point { column: 0.0, row: 0.0 }, None, 0);
         assert_eq!(outside, Err(Linked::NoSliceHere { nearest: 0, away_mm: 45.0 }));
-        let beside = slices([plane(SAGITTAL, [5.0, 30.0, 40.0])]).locate(&from, at, None);
+        let beside = slices([plane(SAGITTAL, [5.0, 30.0, 40.0])]).locate(&from, at, None, 0);
         assert_eq!(beside, Err(Linked::Apart(Apart::Beside)));
     }
 
@@ -499,7 +544,7 @@ mod tests {
             let link = offset.map(|mm| ManualLink { along: [0.0, 0.0, 1.0], offset_mm: mm });
             let mut last = 0;
             for k in 0..50 {
-                let linked = other.linked(&axial(from + by * f64::from(k)), link.as_ref());
+                let linked = other.linked(&axial(from + by * f64::from(k)), link.as_ref(), 0);
                 if let Linked::Slice { index, .. } | Linked::NoSliceHere { nearest: index, .. } = linked {
                     prop_assert!(index >= last);
                     last = index;

@@ -55,7 +55,7 @@ impl Viewer {
                 continue;
             }
             let link = self.links.between(&series, &stack.id);
-            let linked = self.places.slices(stack).linked(&from, link.as_ref());
+            let linked = self.places.slices(stack).linked(&from, link.as_ref(), port.at);
             let Some(port) = self.ports.get_mut(number) else { continue };
             match linked {
                 Linked::Slice { index, .. } => {
@@ -201,7 +201,7 @@ impl Viewer {
             }
             let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
             let link = series.as_ref().and_then(|series| self.links.between(series, &stack.id));
-            match self.places.slices(stack).locate(&from, at, link.as_ref()) {
+            match self.places.slices(stack).locate(&from, at, link.as_ref(), port.at) {
                 Ok(located) => (port.at, port.link_words) = (located.index, link.map(|_| "manual link".to_owned())),
                 Err(why) => port.link_words = why.shown(),
             }

@@ -1,5 +1,7 @@
 //! The viewer in its case, over synthetic slices; what the background does is done at once.
 
+mod together;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use crate::ui::picture::{Opened, Picture};
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
 
-/// A series: its examination, and which of 60 slices it has.
+/// A series: its examination, and which of 60 slices it has; those from 100 on lie where the ones 100 before them do.
 type Series = (u64, &'static [u32]);
 
 const THICK: Series = (1, &[30, 32, 34]);
@@ -60,7 +62,7 @@ impl Case {
         let mut files = HashMap::new();
         for (at, series) in series.iter().enumerate() {
             for slice in series.1 {
-                files.insert(uid(*series, at, *slice), synthetic::slice(series.0, *slice, 60).unwrap());
+                files.insert(uid(*series, at, *slice), synthetic::slice(series.0, *slice % 100, 60).unwrap());
             }
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
