@@ -44,8 +44,8 @@ pub struct Opened {
     pub image: Image<'static>,
     /// Where its frames lie, by number from 0, as far as the header says it.
     planes: Vec<Option<Plane>>,
-    /// Length of the file.
-    bytes: usize,
+    /// Length of its file, which it keeps whole for all of its frames.
+    pub bytes: usize,
 }
 
 impl Opened {
@@ -148,13 +148,11 @@ impl Picture {
         ImagePlane::new(self.frame.columns(), self.frame.rows(), &self.scale)
     }
 
-    /// What it takes of the memory, in bytes, about.
+    /// What it takes of the memory, in bytes, about, beside the file that it shares with other frames of its instance.
     pub fn bytes(&self) -> usize {
         let shutter = self.shutter.as_ref().map_or(0, |(mask, _)| mask.len());
         let frame = self.frame.values.len().saturating_mul(4);
-        // Frames of one instance share its file.
-        let file = self.opened.bytes / self.opened.planes.len().max(1);
-        frame.saturating_add(file).saturating_add(shutter).saturating_add(self.overlay.len() * 4)
+        frame.saturating_add(shutter).saturating_add(self.overlay.len() * 4)
     }
 }
 
@@ -188,6 +186,9 @@ fn inked(plane: &OverlayPlane, columns: u32, rows: u32) -> Result<Vec<(u16, u16)
 #[derive(Default)]
 pub struct Pictures {
     kept: HashMap<PictureKey, (Arc<Picture>, u64)>,
+    /// How many of them hold each instance, by its address, which is its own as long as one does: until then it stays in
+    /// the memory, whole.
+    holding: HashMap<usize, usize>,
     bytes: usize,
     uses: u64,
 }
@@ -211,16 +212,36 @@ impl Pictures {
     /// out another, and be opened again and again.
     pub fn put(&mut self, picture: Arc<Picture>, on_screen: usize) {
         self.uses += 1;
-        self.bytes += picture.bytes();
+        self.took(&picture);
         if let Some((old, _)) = self.kept.insert(picture.key.clone(), (picture, self.uses)) {
-            self.bytes -= old.bytes();
+            self.gave(&old);
         }
         while self.bytes > KEPT_BYTES_MAX && self.kept.len() > on_screen.max(1) {
             let Some(oldest) = self.kept.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone()) else {
                 return;
             };
             if let Some((gone, _)) = self.kept.remove(&oldest) {
-                self.bytes -= gone.bytes();
+                self.gave(&gone);
+            }
+        }
+    }
+
+    /// Counts a frame, and its instance with the first of its frames.
+    fn took(&mut self, picture: &Picture) {
+        let holding = self.holding.entry(Arc::as_ptr(&picture.opened).addr()).or_default();
+        *holding += 1;
+        self.bytes += picture.bytes() + if *holding == 1 { picture.opened.bytes } else { 0 };
+    }
+
+    /// Counts a frame no more, nor its instance after the last of its frames.
+    fn gave(&mut self, picture: &Picture) {
+        self.bytes -= picture.bytes();
+        let opened = Arc::as_ptr(&picture.opened).addr();
+        if let Some(holding) = self.holding.get_mut(&opened) {
+            *holding -= 1;
+            if *holding == 0 {
+                self.holding.remove(&opened);
+                self.bytes -= picture.opened.bytes;
             }
         }
     }
@@ -258,6 +279,34 @@ mod tests {
         assert!((1..=4).all(|number| pictures.get(&key(number)).is_some()));
         pictures.put(large(5), 1);
         assert_eq!((1..=5).filter(|number| pictures.get(&key(*number)).is_some()).collect::<Vec<_>>(), [4, 5]);
+    }
+
+    #[test]
+    fn an_instance_is_in_the_memory_once_and_whole_until_its_last_frame_is_gone() {
+        let file = crate::study::synthetic::slice(1, 30, 60).unwrap();
+        let instance = || {
+            let opened = Opened::read(&file).unwrap();
+            Arc::new(Opened { bytes: KEPT_BYTES_MAX * 2 / 5, ..opened })
+        };
+        let frame_of = |opened: &Arc<Opened>, uid: u32, frame| {
+            let key = PictureKey { study: "s".into(), sop_instance_uid: uid.to_string().into(), frame: 1 };
+            let picture = Picture::decode(&key, opened).unwrap();
+            Arc::new(Picture { key: PictureKey { frame, ..key }, ..picture })
+        };
+        let mut pictures = Pictures::default();
+        let (first, second, third) = (instance(), instance(), instance());
+        for (uid, opened) in (1..).zip([&first, &second]) {
+            (1..=5).for_each(|frame| pictures.put(frame_of(opened, uid, frame), 1));
+        }
+        assert_eq!(pictures.kept.len(), 10, "two files and ten small frames fit");
+        pictures.put(frame_of(&third, 3, 1), 1);
+        assert_eq!((Arc::strong_count(&first), pictures.kept.len()), (1, 6), "the third drove out all of the first");
+        // The same frame once more, of the same instance and of another that was read again.
+        pictures.put(frame_of(&third, 3, 1), 1);
+        pictures.put(frame_of(&instance(), 3, 1), 1);
+        assert_eq!((Arc::strong_count(&third), pictures.holding.len()), (1, 2));
+        let counted: usize = pictures.kept.values().map(|(picture, _)| picture.bytes()).sum();
+        assert_eq!(pictures.bytes, counted + 2 * second.bytes);
     }
 
     #[test]

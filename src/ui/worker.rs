@@ -37,6 +37,9 @@ const PICTURES_AT_ONCE: usize = 2;
 /// Files kept for the next frame of the same object.
 const FILES_KEPT_MAX: usize = 4;
 
+/// Bytes of them beside the last one.
+const FILES_KEPT_BYTES_MAX: usize = 96 * 1024 * 1024;
+
 /// Folders and texts read at once.
 const READINGS_AT_ONCE: usize = 4;
 
@@ -103,6 +106,17 @@ impl Waiting {
     fn wish_small(&mut self, key: PictureKey) -> Option<PictureKey> {
         self.thumbnails.push_back(key);
         (self.thumbnails.len() > THUMBNAILS_WAITING_MAX).then(|| self.thumbnails.pop_front()).flatten()
+    }
+
+    /// Keeps an image that was opened; the oldest go.
+    fn keep(&mut self, file_of: [Arc<str>; 2], opened: Arc<Opened>) {
+        let too_much = |kept: &VecDeque<([Arc<str>; 2], Arc<Opened>)>| {
+            kept.iter().map(|(_, opened)| opened.bytes).sum::<usize>() > FILES_KEPT_BYTES_MAX
+        };
+        while self.opened.len() >= FILES_KEPT_MAX || too_much(&self.opened) {
+            self.opened.pop_front();
+        }
+        self.opened.push_back((file_of, opened));
     }
 
     /// Keeps no image that was opened so far.
@@ -440,10 +454,7 @@ async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey)
     let mut waiting = locked(kept);
     // The app was locked meanwhile, or the image has other pixels now.
     if waiting.given_up == given_up {
-        waiting.opened.push_back((file_of, Arc::clone(&opened)));
-    }
-    if waiting.opened.len() > FILES_KEPT_MAX {
-        waiting.opened.pop_front();
+        waiting.keep(file_of, Arc::clone(&opened));
     }
     Ok(opened)
 }
@@ -473,4 +484,28 @@ pub(super) fn voxels(key: &PictureKey, opened: &Opened) -> Result<(Plane, Vec<f3
     let plane = Plane::of(opened.image.header(), key.frame).map_err(|error| error.to_string())?;
     let values = frame.values_without_padding().ok_or("Colours have no values to reformat.")?;
     Ok((plane, values, frame.unit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_kept_as_far_as_their_bytes_allow_and_the_last_one_always() {
+        let file = crate::study::synthetic::slice(1, 30, 60).unwrap();
+        let kept = |sizes: &[usize]| {
+            let mut waiting = Waiting::default();
+            for bytes in sizes {
+                let mut opened = Opened::read(&file).unwrap();
+                opened.bytes = *bytes;
+                waiting.keep(["s".into(), bytes.to_string().into()], Arc::new(opened));
+            }
+            waiting.opened.iter().map(|(_, opened)| opened.bytes).collect::<Vec<_>>()
+        };
+        let (half, all) = (FILES_KEPT_BYTES_MAX / 2, FILES_KEPT_BYTES_MAX);
+        assert_eq!(kept(&[1, 2, 3, 4, 5]), [2, 3, 4, 5]);
+        assert_eq!(kept(&[half, half, 5]), [half, half, 5]);
+        assert_eq!(kept(&[half, half + 1, 5]), [half + 1, 5]);
+        assert_eq!(kept(&[all, 10 * all, 10 * all + 1]), [10 * all + 1]);
+    }
 }

@@ -312,12 +312,14 @@ impl Viewer {
                 (1..=steps)
                     .filter_map(move |step| if forward { port.at.checked_add(step) } else { port.at.checked_sub(step) })
             };
-            let seen = self.key_of(port).and_then(|key| self.pictures.peek(&key));
-            let (ahead, behind) = look_ahead(seen.map_or(0, |picture| picture.bytes()), self.ports.len());
-            let ahead = near(ahead, port.forward).chain(near(behind, !port.forward));
-            wanted.extend(
-                ahead.filter_map(|at| stack.slots.get(at)).filter(|slot| slot.here).map(|slot| slot.key.clone()),
-            );
+            let ahead = near(AHEAD, port.forward).chain(near(BEHIND, !port.forward));
+            let ahead = ahead.filter_map(|at| stack.slots.get(at)).filter(|slot| slot.here).map(|slot| &slot.key);
+            let ahead: Vec<&PictureKey> = ahead.collect();
+            let fit = match self.key_of(port).and_then(|key| self.pictures.peek(&key)) {
+                Some(seen) => fitting(&ahead, &seen.key, [seen.bytes(), seen.opened.bytes], self.ports.len()),
+                None => ahead.len(),
+            };
+            wanted.extend(ahead.into_iter().take(fit).cloned());
         }
         wanted.reverse();
         for port in &self.ports {
@@ -502,11 +504,21 @@ impl Viewer {
     }
 }
 
-/// How many pictures ahead of the one that is seen and behind it are opened: fewer where they are so large that the
-/// last ones would drive out the first.
-fn look_ahead(bytes: usize, ports: usize) -> (usize, usize) {
-    let room = (KEPT_BYTES_MAX / bytes.max(1) / ports.max(1)).saturating_sub(1);
-    (AHEAD.min(room), BEHIND.min(room.saturating_sub(AHEAD)))
+/// How many of the frames that may be seen next fit into the memory beside the one that is seen, and the other viewports':
+/// where they are so large that the last ones would drive out the first, each would be opened again and again. They are
+/// taken to be like the one that is seen, of so many bytes, and their files like its file.
+fn fitting(ahead: &[&PictureKey], seen: &PictureKey, [frame, file]: [usize; 2], ports: usize) -> usize {
+    let mut left = (KEPT_BYTES_MAX / ports.max(1)).saturating_sub(frame).saturating_sub(file);
+    let mut instances = vec![&seen.sop_instance_uid];
+    for (count, key) in ahead.iter().enumerate() {
+        let is_read = instances.contains(&&key.sop_instance_uid);
+        match left.checked_sub(frame.saturating_add(if is_read { 0 } else { file })) {
+            Some(rest) => left = rest,
+            None => return count,
+        }
+        instances.push(&key.sop_instance_uid);
+    }
+    ahead.len()
 }
 
 fn has(stack: &Stack, key: &PictureKey) -> bool {

@@ -1,5 +1,6 @@
 //! The viewer in its case, over synthetic slices; what the background does is done at once.
 
+mod memory;
 mod together;
 
 use std::collections::HashMap;
@@ -713,15 +714,6 @@ fn the_label_that_is_inked_is_the_one_she_was_asked_about() {
     assert!(case.app.said().contains("with the label it had before"), "{}", case.app.said());
     case.key(KeyCode::Enter);
     assert_eq!(inked(&case), ("1939 Meier".into(), false), "the other label is looked through first");
-}
-
-#[test]
-fn no_more_is_opened_ahead_than_the_memory_keeps_beside_what_is_seen() {
-    assert_eq!(super::look_ahead(2 << 20, 1), (6, 2));
-    assert_eq!(super::look_ahead(2 << 20, 6), (6, 2));
-    assert_eq!(super::look_ahead(80 << 20, 1), (1, 0));
-    assert_eq!(super::look_ahead(100 << 20, 2), (0, 0));
-    assert_eq!((super::look_ahead(usize::MAX, 1), super::look_ahead(0, 0)), ((0, 0), (6, 2)));
 }
 
 #[test]
