@@ -10,7 +10,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::files::Listing;
 use super::graphics::Setting;
-use super::picture::{Picture, PictureKey};
+use super::picture::{NotShown, Picture, PictureKey};
 use crate::case::content::{Point, Shape};
 use crate::node::api::{Event, Failure, Passphrase, Reply, Request};
 use crate::study::measure::Measurement;
@@ -23,8 +23,8 @@ use crate::view::volume::Volume;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// A small picture; none, in words; or it was not made because too many were wished for, and may be wished for again.
-pub type Thumbnailed = Result<Thumbnail, Option<String>>;
+/// A small picture; why there is none; or it was not made because too many were wished for, and may be wished for again.
+pub type Thumbnailed = Result<Thumbnail, Option<NotShown>>;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub enum Message {
     Followed(Event),
     Pictured {
         key: PictureKey,
-        outcome: Result<Arc<Picture>, String>,
+        outcome: Result<Arc<Picture>, NotShown>,
     },
     Measured {
         ticket: Ticket,

@@ -30,6 +30,36 @@ const OVERLAY_PIXELS_MAX: usize = 1 << 20;
 /// Most frames of one instance whose places are kept; more are no stack.
 const PLACED_FRAMES_MAX: u32 = 10_000;
 
+/// How long after it was asked for in vain a frame is asked for again, in milliseconds.
+const AGAIN_MS: u64 = 3_000;
+
+/// Why there is no picture of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotShown {
+    /// In words.
+    pub why: String,
+    /// The file itself cannot be shown, and never will be. Else something was in the way: a node that is busy, a
+    /// connection that ended.
+    pub lasts: bool,
+}
+
+impl NotShown {
+    /// What the file says, or a decoder of it.
+    pub fn by_file(why: String) -> Self {
+        Self { why, lasts: true }
+    }
+
+    /// What was in the way of the file.
+    pub fn in_passing(why: String) -> Self {
+        Self { why, lasts: false }
+    }
+
+    /// Whether what was asked for then may be asked for again by now.
+    pub fn may_be_asked_again(&self, asked_ms: u64, now_ms: u64) -> bool {
+        !self.lasts && now_ms.saturating_sub(asked_ms) >= AGAIN_MS
+    }
+}
+
 /// One frame of one instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PictureKey {

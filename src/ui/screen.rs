@@ -17,7 +17,7 @@ use super::keys::{Action, Place};
 use super::log::Happenings;
 use super::look::Look;
 use super::message::{Grown, Thumbnailed, Ticket, Wish};
-use super::picture::{Picture, PictureKey};
+use super::picture::{NotShown, Picture, PictureKey};
 use super::widget::popup::Question;
 use super::widget::toast::{Toasts, Weight};
 use crate::case::content::{Point, Shape};
@@ -44,8 +44,8 @@ impl Dice {
 /// What came back on a wish.
 pub type Outcome = Result<Box<Reply>, Failure>;
 
-/// An opened picture, or why there is none, in words.
-pub type Pictured = Result<Arc<Picture>, String>;
+/// An opened picture, or why there is none.
+pub type Pictured = Result<Arc<Picture>, NotShown>;
 
 /// Where the app goes next.
 pub enum Go {

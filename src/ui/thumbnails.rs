@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::message::{Thumbnailed, Wish};
-use super::picture::PictureKey;
+use super::picture::{NotShown, PictureKey};
 use super::screen::Context;
 use crate::view::mapping::Size;
 use crate::view::raster::Scene;
@@ -18,10 +18,11 @@ pub struct Thumbnails(HashMap<PictureKey, State>);
 
 #[derive(Debug)]
 enum State {
-    Wished,
+    /// Since when, in milliseconds.
+    Wished(u64),
     Made(Thumbnail),
-    /// Why there is none.
-    Refused(String),
+    /// Why there is none, and when it was wished for.
+    Refused(NotShown, u64),
 }
 
 impl Thumbnails {
@@ -31,8 +32,12 @@ impl Thumbnails {
             self.0.retain(|key, _| keys.contains(key));
         }
         for key in keys {
-            if !self.0.contains_key(key) {
-                self.0.insert(key.clone(), State::Wished);
+            let is_missing = self.0.get(key).is_none_or(|state| match state {
+                State::Refused(not, wished_ms) => not.may_be_asked_again(*wished_ms, context.now_ms),
+                State::Wished(_) | State::Made(_) => false,
+            });
+            if is_missing {
+                self.0.insert(key.clone(), State::Wished(context.now_ms));
                 context.wish(Wish::Thumbnail(key.clone()));
             }
         }
@@ -42,10 +47,13 @@ impl Thumbnails {
     pub fn made(&mut self, key: &PictureKey, outcome: &Thumbnailed) {
         match (self.0.get_mut(key), outcome) {
             (Some(state), Ok(thumbnail)) => *state = State::Made(thumbnail.clone()),
-            (Some(state), Err(Some(why))) => *state = State::Refused(why.clone()),
+            (Some(State::Wished(since_ms)), Err(Some(not))) => {
+                let refused = State::Refused(not.clone(), *since_ms);
+                self.0.insert(key.clone(), refused);
+            }
             // It is wished for again when it is kept again.
             (_, Err(None)) => drop(self.0.remove(key)),
-            (None, _) => {}
+            (_, Err(Some(_))) | (None, _) => {}
         }
     }
 
@@ -53,15 +61,15 @@ impl Thumbnails {
     pub fn scene(&self, key: &PictureKey, viewport: Size) -> Option<Scene> {
         match self.0.get(key)? {
             State::Made(thumbnail) => Some(thumbnail.scene(viewport)),
-            State::Wished | State::Refused(_) => None,
+            State::Wished(_) | State::Refused(..) => None,
         }
     }
 
     /// Why a frame has no picture.
     pub fn refused(&self, key: &PictureKey) -> Option<&str> {
         match self.0.get(key)? {
-            State::Refused(why) => Some(why),
-            State::Wished | State::Made(_) => None,
+            State::Refused(not, _) => Some(&not.why),
+            State::Wished(_) | State::Made(_) => None,
         }
     }
 }

@@ -15,7 +15,7 @@ use super::files;
 use super::lane::{self, Lane};
 use super::message::{Grown, Message, Ticket, Wish};
 use super::paths;
-use super::picture::{Opened, Picture, PictureKey};
+use super::picture::{NotShown, Opened, Picture, PictureKey};
 use crate::node::api::{Envelope, Event, Failure, FailureCode, Passphrase, Reply, Request};
 use crate::node::client::Client;
 use crate::study::measure::measure_in;
@@ -370,7 +370,7 @@ impl Worker {
                 {
                     match open_file(client, &pictures, &key).await {
                         Ok(opened) => ahead.push_back((slice, tokio::spawn(contained(move || voxels(&key, &opened))))),
-                        Err(why) => refused = refused.or(Some(why)),
+                        Err(not) => refused = refused.or(Some(not.why)),
                     }
                     continue;
                 }
@@ -421,21 +421,21 @@ async fn pass_on(
 }
 
 /// Opens and decodes one frame.
-async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Picture>, String> {
+async fn open(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Picture>, NotShown> {
     let opened = open_file(client, kept, key).await?;
     let key = key.clone();
-    contained(move || Picture::decode(&key, &opened)).await.map(Arc::new)
+    contained(move || Picture::decode(&key, &opened)).await.map(Arc::new).map_err(NotShown::by_file)
 }
 
 /// Opens one frame and makes it small.
-async fn open_small(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Thumbnail, String> {
+async fn open_small(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Thumbnail, NotShown> {
     let opened = open_file(client, kept, key).await?;
     let key = key.clone();
-    contained(move || Picture::decode(&key, &opened)?.thumbnail()).await
+    contained(move || Picture::decode(&key, &opened)?.thumbnail()).await.map_err(NotShown::by_file)
 }
 
 /// Reads an instance, unless it was among the last ones.
-async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Opened>, String> {
+async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey) -> Result<Arc<Opened>, NotShown> {
     // A file that is imported again has the same UIDs in another study.
     let file_of = [Arc::clone(&key.study), Arc::clone(&key.sop_instance_uid)];
     let known = |waiting: &Waiting| {
@@ -449,8 +449,8 @@ async fn open_file(client: &mut Client, kept: &Mutex<Waiting>, key: &PictureKey)
         }
         waiting.given_up
     };
-    let file = fetch(client, key).await.map_err(|failure| failure.what)?;
-    let opened = Arc::new(contained(move || Opened::read(&file)).await?);
+    let file = fetch(client, key).await.map_err(|failure| NotShown::in_passing(failure.what))?;
+    let opened = Arc::new(contained(move || Opened::read(&file)).await.map_err(NotShown::by_file)?);
     let mut waiting = locked(kept);
     // The app was locked meanwhile, or the image has other pixels now.
     if waiting.given_up == given_up {

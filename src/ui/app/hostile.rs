@@ -18,7 +18,7 @@ use crate::study::measure::measure_in;
 use crate::ui::case::CaseScreen;
 use crate::ui::files::{Entry, Kind, Listing};
 use crate::ui::message::Grown;
-use crate::ui::picture::{Opened, Picture, PictureKey};
+use crate::ui::picture::{NotShown, Opened, Picture, PictureKey};
 use crate::ui::worker::voxels;
 use crate::view::mpr::Reformat;
 
@@ -255,7 +255,11 @@ impl Player {
         while let Some(wish) = self.app.wished.pop() {
             let message = match wish {
                 Wish::Picture(key) if self.below(20) == 0 => Message::PictureDropped(key),
-                Wish::Picture(key) => Message::Pictured { outcome: self.decoded(&key), key },
+                Wish::Picture(key) => {
+                    let lasts = self.below(2) == 0;
+                    let outcome = self.decoded(&key).map_err(|why| NotShown { why, lasts });
+                    Message::Pictured { key, outcome }
+                }
                 Wish::Measure { ticket, picture, shape, points } => {
                     let outcome = measure_in(&picture.opened.image, picture.key.frame, shape, &points);
                     Message::Measured { ticket, outcome: outcome.map_err(|error| error.to_string()) }

@@ -30,7 +30,7 @@ use crate::ui::graphics::Protocol;
 use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::message::{Ticket, Wish};
-use crate::ui::picture::{Picture, PictureKey, Pictures};
+use crate::ui::picture::{NotShown, Picture, PictureKey, Pictures};
 use crate::ui::screen::{Context, Dots, Go, Outcome, Pictured, Screen};
 use crate::ui::widget::amount::{count, draw_progress};
 use crate::ui::widget::list::Chosen;
@@ -85,7 +85,8 @@ pub struct LeftOutReview {
     masks: Masks,
     /// Images are listed that were never left out.
     all: bool,
-    failed: BTreeMap<PictureKey, String>,
+    /// Pictures that did not come, why, and when that was, in milliseconds.
+    failed: BTreeMap<PictureKey, (NotShown, u64)>,
     asked: BTreeSet<PictureKey>,
     listing: Option<Ticket>,
     writing: Option<Ticket>,
@@ -148,7 +149,9 @@ impl LeftOutReview {
         let following = self.image().and_then(|image| self.key_of(image, self.frame_at + 1));
         // The newest wish is carried out first.
         for key in [next, following, this].into_iter().flatten() {
-            if self.pictures.get(&key).is_none() && !self.failed.contains_key(&key) && self.asked.insert(key.clone()) {
+            let failed = self.failed.get(&key);
+            let may_be_asked = failed.is_none_or(|(not, failed_ms)| not.may_be_asked_again(*failed_ms, context.now_ms));
+            if self.pictures.get(&key).is_none() && may_be_asked && self.asked.insert(key.clone()) {
                 context.wish(Wish::Picture(key));
             }
         }
@@ -189,7 +192,7 @@ impl LeftOutReview {
             && let Some(first) = unseen.first().copied()
         {
             let words = match self.key_of(image, first) {
-                Some(key) if self.failed.contains_key(&key) => {
+                Some(key) if self.failed.get(&key).is_some_and(|(not, _)| not.lasts) => {
                     format!("Frame {} cannot be shown, so nobody can have seen it: it stays out.", key.frame)
                 }
                 Some(key) if self.coarse.contains(&key) => {
@@ -453,10 +456,18 @@ impl Screen for LeftOutReview {
             return;
         }
         match outcome {
-            Some(Ok(picture)) => self.pictures.put(Arc::clone(picture), 1),
-            Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
+            Some(Ok(picture)) => {
+                self.failed.remove(key);
+                self.pictures.put(Arc::clone(picture), 1);
+            }
+            Some(Err(not)) => drop(self.failed.insert(key.clone(), (not.clone(), context.now_ms))),
             None => {}
         }
+        self.want_pictures(context);
+    }
+
+    /// Asks again for what did not come.
+    fn tick(&mut self, context: &mut Context<'_>) {
         self.want_pictures(context);
     }
 

@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Paragraph};
 
 use super::super::graphics::Protocol;
 use super::super::look::Look;
-use super::super::picture::PictureKey;
+use super::super::picture::{NotShown, PictureKey};
 use super::super::screen::{Context, Dots};
 use super::displayed::OnScreen;
 use super::pencil::draw_draft;
@@ -86,7 +86,8 @@ impl Viewer {
             let mut scene = match scene {
                 Ok(scene) => scene,
                 Err(why) => {
-                    self.failed.insert(subject.picture().key.clone(), why.to_string());
+                    let not = NotShown::by_file(why.to_string());
+                    self.failed.insert(subject.picture().key.clone(), (not, 0));
                     continue;
                 }
             };
@@ -258,7 +259,7 @@ impl Viewer {
         match self.key_of(port) {
             None => Line::styled("this image has not arrived yet", look.warn()),
             Some(key) => match self.failed.get(&key) {
-                Some(why) => Line::styled(shown(why).into_owned(), look.bad()),
+                Some((not, _)) => Line::styled(shown(&not.why).into_owned(), look.bad()),
                 None => Line::styled("opening …", look.dim()),
             },
         }

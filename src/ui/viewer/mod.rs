@@ -45,7 +45,7 @@ use self::strip::Strip;
 use self::words::{Around, OnPicture};
 use super::graphics::Protocol;
 use super::message::{Grown, Thumbnailed, Ticket, Wish};
-use super::picture::{KEPT_BYTES_MAX, PictureKey, Pictures};
+use super::picture::{KEPT_BYTES_MAX, NotShown, PictureKey, Pictures};
 use super::screen::{Context, Pictured, Shows};
 use super::thumbnails::Thumbnails;
 use super::widget::field::Field;
@@ -86,8 +86,10 @@ pub struct Viewer {
     thumbnails: Thumbnails,
     /// Where it was drawn last.
     area: Rect,
-    asked: HashSet<PictureKey>,
-    failed: HashMap<PictureKey, String>,
+    /// Pictures that were asked for, and when, in milliseconds.
+    asked: HashMap<PictureKey, u64>,
+    /// The same of those that did not come, and why.
+    failed: HashMap<PictureKey, (NotShown, u64)>,
     counted: Counted,
     /// How the terminal shows pictures, which decides what must be said about them.
     protocol: Protocol,
@@ -326,7 +328,10 @@ impl Viewer {
             wanted.extend(self.key_of(port));
         }
         for key in wanted {
-            if self.pictures.peek(&key).is_none() && !self.failed.contains_key(&key) && self.asked.insert(key.clone()) {
+            let failed = self.failed.get(&key);
+            let may_be_asked = failed.is_none_or(|(not, asked_ms)| not.may_be_asked_again(*asked_ms, context.now_ms));
+            if self.pictures.peek(&key).is_none() && may_be_asked && !self.asked.contains_key(&key) {
+                self.asked.insert(key.clone(), context.now_ms);
                 context.wish(Wish::Picture(key));
             }
         }
@@ -433,15 +438,16 @@ impl Viewer {
     }
 
     pub fn pictured(&mut self, key: &PictureKey, outcome: Option<&Pictured>) {
-        self.asked.remove(key);
+        let asked_ms = self.asked.remove(key).unwrap_or_default();
         match outcome {
             Some(Ok(picture)) => {
                 if let Some(stack) = self.stacks.iter().find(|stack| stack.study == key.study && has(stack, key)) {
                     self.places.learn(stack, picture);
                 }
+                self.failed.remove(key);
                 self.pictures.put(Arc::clone(picture), self.ports.len());
             }
-            Some(Err(why)) => drop(self.failed.insert(key.clone(), why.clone())),
+            Some(Err(not)) => drop(self.failed.insert(key.clone(), (not.clone(), asked_ms))),
             // The next tick wishes for what is still missing.
             None => {}
         }

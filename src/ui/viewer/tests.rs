@@ -1,5 +1,6 @@
 //! The viewer in its case, over synthetic slices; what the background does is done at once.
 
+mod again;
 mod memory;
 mod together;
 
@@ -20,7 +21,7 @@ use crate::ui::app::harness::{Harness, SIZES, case};
 use crate::ui::case::CaseScreen;
 use crate::ui::keys::Place;
 use crate::ui::message::{Grown, Message, Ticket, Wish};
-use crate::ui::picture::{Opened, Picture};
+use crate::ui::picture::{NotShown, Opened, Picture};
 use crate::view::mpr::Reformat;
 use crate::view::raster::Scene;
 
@@ -60,6 +61,20 @@ impl Case {
     }
 
     fn lacking(series: &[Series], lacking: (usize, Vec<String>), marks: Vec<MarkView>, size: (u16, u16)) -> Self {
+        let mut case = Self::unanswered(series, lacking, marks, size);
+        case.serve();
+        if size.0 >= 110 {
+            case.keys("p");
+        }
+        case
+    }
+
+    /// Before anything was answered.
+    fn unserved(series: &[Series], marks: Vec<MarkView>, size: (u16, u16)) -> Self {
+        Self::unanswered(series, (0, Vec::new()), marks, size)
+    }
+
+    fn unanswered(series: &[Series], lacking: (usize, Vec<String>), marks: Vec<MarkView>, size: (u16, u16)) -> Self {
         let mut files = HashMap::new();
         for (at, series) in series.iter().enumerate() {
             for slice in series.1 {
@@ -68,7 +83,7 @@ impl Case {
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
         app.message(Message::Resized { columns: size.0, rows: size.1 });
-        let mut case = Self {
+        Self {
             app,
             files,
             series: series.to_vec(),
@@ -77,12 +92,7 @@ impl Case {
             lacking,
             attending: None,
             inking: None,
-        };
-        case.serve();
-        if size.0 >= 110 {
-            case.keys("p");
         }
-        case
     }
 
     fn view(&self) -> CaseView {
@@ -180,18 +190,7 @@ impl Case {
             if asked.is_empty() && wished.is_empty() {
                 break;
             }
-            for (ticket, request) in asked {
-                match request {
-                    Request::CaseShow { .. } => self.app.reply(ticket, Reply::Case(Box::new(self.view()))),
-                    Request::StudyShow { study, .. } => {
-                        self.app.reply(ticket, Reply::Study(self.detail(&study)));
-                    }
-                    Request::Attend { .. } => self.attending = Some(ticket),
-                    Request::MarkAdd { .. } => self.inking = Some(ticket),
-                    Request::Pencil { .. } | Request::MarkRemove { .. } => self.app.reply(ticket, Reply::Nothing {}),
-                    _ => {}
-                }
-            }
+            asked.into_iter().for_each(|(ticket, request)| self.answer(ticket, request));
             for wish in wished {
                 self.carry_out(wish);
             }
@@ -199,15 +198,30 @@ impl Case {
         self.scenes();
     }
 
+    fn answer(&mut self, ticket: Ticket, request: Request) {
+        match request {
+            Request::CaseShow { .. } => self.app.reply(ticket, Reply::Case(Box::new(self.view()))),
+            Request::StudyShow { study, .. } => {
+                self.app.reply(ticket, Reply::Study(self.detail(&study)));
+            }
+            Request::Attend { .. } => self.attending = Some(ticket),
+            Request::MarkAdd { .. } => self.inking = Some(ticket),
+            Request::Pencil { .. } | Request::MarkRemove { .. } => self.app.reply(ticket, Reply::Nothing {}),
+            _ => {}
+        }
+    }
+
     fn carry_out(&mut self, wish: Wish) {
         let message = match wish {
             Wish::Picture(key) => {
-                let outcome = Picture::decode(&key, &self.opened(&key.sop_instance_uid)).map(Arc::new);
+                let outcome = Picture::decode(&key, &self.opened(&key.sop_instance_uid));
+                let outcome = outcome.map(Arc::new).map_err(NotShown::by_file);
                 Message::Pictured { key, outcome }
             }
             Wish::Thumbnail(key) => {
                 let picture = Picture::decode(&key, &self.opened(&key.sop_instance_uid));
-                let outcome = picture.and_then(|picture| picture.thumbnail()).map_err(Some);
+                let outcome =
+                    picture.and_then(|picture| picture.thumbnail()).map_err(|why| Some(NotShown::by_file(why)));
                 Message::Thumbnailed { key, outcome }
             }
             Wish::Measure { ticket, picture, shape, points } => {

@@ -221,14 +221,36 @@ fn what_cannot_be_shown_stays_out() {
     let mut app = at_review();
     for wish in std::mem::take(&mut app.wished) {
         if let Wish::Picture(key) = wish {
-            let why = "no decoder for 1.2.3\u{1b}[2J".to_owned();
-            app.message(Message::Pictured { key, outcome: Err(why) });
+            let not = NotShown::by_file("no decoder for 1.2.3\u{1b}[2J".to_owned());
+            app.message(Message::Pictured { key, outcome: Err(not) });
         }
     }
     app.body_looks_like("studies/review-failed");
     app.keys("a");
     assert!(app.said().contains("cannot be shown"), "{}", app.said());
     assert!(app.top::<LeftOutReview>().decisions.is_empty());
+}
+
+#[test]
+fn a_picture_that_something_was_in_the_way_of_is_asked_for_again() {
+    let mut app = at_review();
+    let wishes = |app: &mut Harness| {
+        let wished = std::mem::take(&mut app.wished).into_iter();
+        let keys = wished.filter_map(|wish| if let Wish::Picture(key) = wish { Some(key) } else { None });
+        keys.collect::<Vec<_>>()
+    };
+    let first = wishes(&mut app);
+    for key in first.clone() {
+        let not = NotShown::in_passing("The node is busy.".into());
+        app.message(Message::Pictured { key, outcome: Err(not) });
+    }
+    let screen = app.screen();
+    assert!(screen.contains("It could not be opened") && screen.contains("tried again"), "{screen}");
+    assert!(wishes(&mut app).is_empty(), "not at once");
+    app.keys("a");
+    assert!(!app.said().contains("stays out") && app.top::<LeftOutReview>().decisions.is_empty());
+    app.pass(4_000);
+    assert_eq!(wishes(&mut app), first);
 }
 
 #[test]

@@ -97,7 +97,13 @@ impl LeftOutReview {
         match self.key_of(image, self.frame_at) {
             None => Line::raw("This object has no pixels: nothing can be burned into it."),
             Some(key) => match self.failed.get(&key) {
-                Some(why) => Line::styled(format!("It cannot be shown, so it stays out: {}", shown(why)), look.bad()),
+                Some((not, _)) if not.lasts => {
+                    Line::styled(format!("It cannot be shown, so it stays out: {}", shown(&not.why)), look.bad())
+                }
+                Some((not, _)) => Line::styled(
+                    format!("It could not be opened, and is tried again: {}", shown(&not.why)),
+                    look.warn(),
+                ),
                 None => Line::styled("opening the picture …", look.dim()),
             },
         }
