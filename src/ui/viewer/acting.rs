@@ -257,6 +257,8 @@ impl Viewer {
                 let step = if action == Action::SeriesNext { 1 } else { series.saturating_sub(1) };
                 let next = port.stack.map_or(0, |at| at + step) % series.max(1);
                 port.show((series > 0).then_some(next));
+                // Another series as its file wants it says nothing of the planes beside it.
+                return true;
             }
             Action::Cine => {
                 port.cine = !port.cine && port.cut.is_none();
@@ -314,8 +316,8 @@ impl Viewer {
         if self.before_planes.is_none() {
             return;
         }
-        let Some(window) = self.ports.get(self.active).map(|port| port.window) else { return };
-        self.ports.iter_mut().for_each(|port| port.window = window);
+        let Some((stack, window)) = self.ports.get(self.active).map(|port| (port.stack, port.window)) else { return };
+        self.ports.iter_mut().filter(|port| port.stack == stack).for_each(|port| port.window = window);
     }
 
     /// Turns the active viewport to the next cut through its series, after the last back to its frames.

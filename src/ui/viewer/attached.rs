@@ -17,8 +17,20 @@ use crate::view::pose::{Orientation, Pose};
 /// What was looked at before a colleague's view was.
 pub struct Before {
     layout: Layout,
-    pub ports: Vec<Port>,
+    ports: Vec<Port>,
     active: usize,
+    /// What was looked at before its three planes were, if it was them.
+    before_planes: Option<BeforePlanes>,
+}
+
+/// What was looked at before the three planes were.
+pub type BeforePlanes = (Layout, Vec<Port>, usize);
+
+impl Before {
+    /// All viewports that are kept here.
+    pub fn ports(&mut self) -> impl Iterator<Item = &mut Port> {
+        self.ports.iter_mut().chain(self.before_planes.iter_mut().flat_map(|(_, ports, _)| ports))
+    }
 }
 
 impl Viewer {
@@ -87,14 +99,20 @@ impl Viewer {
 
     /// Keeps what is looked at now, unless something is kept already, for [`Self::go_back`].
     pub(super) fn keep_before(&mut self) {
-        let now = Before { layout: self.layout, ports: self.ports.clone(), active: self.active };
-        self.before_restored.get_or_insert(now);
+        let now = || Before {
+            layout: self.layout,
+            ports: self.ports.clone(),
+            active: self.active,
+            before_planes: self.before_planes.clone(),
+        };
+        self.before_restored.get_or_insert_with(now);
     }
 
     /// Goes back to what was looked at before; `false` if nothing was restored.
     pub fn go_back(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(Before { layout, ports, active }) = self.before_restored.take() else { return false };
-        (self.layout, self.ports, self.active) = (layout, ports, active);
+        let Some(before) = self.before_restored.take() else { return false };
+        (self.layout, self.ports, self.active) = (before.layout, before.ports, before.active);
+        self.before_planes = before.before_planes;
         self.fill_ports();
         self.want(context);
         true

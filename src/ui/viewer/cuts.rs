@@ -142,6 +142,12 @@ impl Volumes {
         let index = at.and_then(|place| planes.nearest(place)).unwrap_or(planes.count() / 2);
         Ok(CutView { volume: self.number, cut, planes, index, slab: None, shown: None, asked: None, refused: None })
     }
+
+    /// The same cut as through the volume before, where that stood.
+    pub fn cut_like(&self, before: &CutView) -> Option<CutView> {
+        let cut = self.cut(before.cut, before.plane().map(|plane| plane.middle())).ok()?;
+        Some(CutView { slab: before.slab, ..cut })
+    }
 }
 
 /// A cut in a viewport.

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use ratatui::layout::Rect;
 
-use self::cuts::{CutView, Volumes};
+use self::cuts::Volumes;
 use self::displayed::Counted;
 use self::links::Links;
 use self::marks::Hidden;
@@ -102,7 +102,7 @@ pub struct Viewer {
     hides_overlays: bool,
     volumes: Option<Volumes>,
     /// What was looked at before the three planes were.
-    before_planes: Option<(Layout, Vec<Port>, usize)>,
+    before_planes: Option<attached::BeforePlanes>,
     before_restored: Option<attached::Before>,
     held: Option<Held>,
     /// The marks of the case.
@@ -373,27 +373,25 @@ impl Viewer {
         if stack.is_some_and(is_whole) {
             return;
         }
-        let cuts: Vec<(usize, CutView)> =
-            self.ports.iter_mut().enumerate().filter_map(|(number, port)| Some((number, port.cut.take()?))).collect();
         if let Some(mut gone) = self.volumes.take() {
             gone.stop(context);
         }
-        for (number, before) in cuts {
-            let cut = self.cut(number, before.cut, context);
-            if let (Ok(mut cut), Some(port)) = (cut, self.ports.get_mut(number)) {
-                cut.slab = before.slab;
-                if let Some(plane) = before.plane() {
-                    cut.go_to(plane.middle());
-                }
-                port.cut = Some(cut);
-            }
+        let near = self.all_ports().find(|port| port.cut.is_some()).map(|port| port.at);
+        let stack = stack.and_then(|at| self.stacks.get(at));
+        let renewed = stack.zip(near).and_then(|(stack, near)| {
+            let slices = self.places.slices(stack);
+            Volumes::of(stack, &slices, near, context.ticket().0).ok()
+        });
+        for port in self.all_ports() {
+            port.cut = port.cut.take().and_then(|before| renewed.as_ref()?.cut_like(&before));
         }
+        self.volumes = renewed;
     }
 
     /// The viewports, and those that are kept to come back to.
     fn all_ports(&mut self) -> impl Iterator<Item = &mut Port> {
         let planes = self.before_planes.iter_mut().flat_map(|(_, ports, _)| ports);
-        let restored = self.before_restored.iter_mut().flat_map(|before| &mut before.ports);
+        let restored = self.before_restored.iter_mut().flat_map(attached::Before::ports);
         self.ports.iter_mut().chain(planes).chain(restored)
     }
 
@@ -464,8 +462,10 @@ impl Viewer {
     }
 
     pub fn reformatted(&mut self, ticket: Ticket, outcome: &Result<Arc<Reformat>, String>, context: &mut Context<'_>) {
-        let mut cuts = self.ports.iter_mut().filter_map(|port| port.cut.as_mut());
-        if cuts.any(|cut| cut.reformatted(ticket, outcome)) {
+        // What is kept to come back to would wait for ever.
+        let is_taken =
+            self.all_ports().filter_map(|port| port.cut.as_mut()).any(|cut| cut.reformatted(ticket, outcome));
+        if is_taken {
             self.want(context);
         }
     }

@@ -1,6 +1,7 @@
 //! The viewer in its case, over synthetic slices; what the background does is done at once.
 
 mod again;
+mod coming_back;
 mod memory;
 mod together;
 
@@ -42,6 +43,8 @@ struct Case {
     messages: Vec<MessageView>,
     /// Images left out of each series, and what is said of gaps in it.
     lacking: (usize, Vec<String>),
+    /// How many chunks each study has.
+    chunks: u64,
     /// The request that lasts while the case is open.
     attending: Option<Ticket>,
     inking: Option<Ticket>,
@@ -83,16 +86,8 @@ impl Case {
         }
         let mut app = Harness::of(CaseScreen::new("c-1", "amber falcon"));
         app.message(Message::Resized { columns: size.0, rows: size.1 });
-        Self {
-            app,
-            files,
-            series: series.to_vec(),
-            marks,
-            messages: Vec::new(),
-            lacking,
-            attending: None,
-            inking: None,
-        }
+        let (series, messages) = (series.to_vec(), Vec::new());
+        Self { app, files, series, marks, messages, lacking, chunks: 10, attending: None, inking: None }
     }
 
     fn view(&self) -> CaseView {
@@ -109,8 +104,8 @@ impl Case {
             modality: "CT".into(),
             description: "Chest".into(),
             instances: 3,
-            chunks_have: 10,
-            chunks_total: 10,
+            chunks_have: self.chunks,
+            chunks_total: self.chunks,
             withdrawn: false,
             deleted_by: Vec::new(),
             relative_date: "-90 days".into(),
@@ -245,6 +240,18 @@ impl Case {
             _ => return,
         };
         self.app.message(message);
+    }
+
+    /// A study has other images now.
+    fn arrives(&mut self, study: usize, series: Series) {
+        for slice in series.1 {
+            let file = synthetic::slice(series.0, *slice % 100, 60).unwrap();
+            self.files.insert(uid(series, study, *slice), file);
+        }
+        self.series[study] = series;
+        self.chunks += 1;
+        self.app.pass(6_000);
+        self.serve();
     }
 
     /// A moment passes.
@@ -464,23 +471,7 @@ fn images_that_come_in_between_do_not_change_the_one_that_is_looked_at() {
     let mut case = Case::of(&[THICK]);
     case.keys("j");
     assert!(case.shows("image 2/3"));
-    for slice in [29, 31, 33, 35] {
-        case.files.insert(uid(THICK, 0, slice), synthetic::slice(1, slice, 60).unwrap());
-    }
-    case.series = vec![(1, &[29, 30, 31, 32, 33, 34, 35])];
-    let detail = case.detail("s-0");
-    let view = Box::new(case.view());
-    case.app.script(move |request| match request {
-        Request::CaseShow { .. } => {
-            let mut view = view.clone();
-            view.studies[0].chunks_have += 1;
-            Some(Ok(Reply::Case(view)))
-        }
-        Request::StudyShow { .. } => Some(Ok(Reply::Study(detail.clone()))),
-        _ => None,
-    });
-    case.app.pass(6_000);
-    case.serve();
+    case.arrives(0, THIN);
     assert!(case.shows("image 4/7"), "still slice 32");
 }
 
