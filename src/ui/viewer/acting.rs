@@ -7,7 +7,7 @@ use super::super::picture::Picture;
 use super::super::screen::Context;
 use super::cuts::{CutView, Volumes};
 use super::pencil::Pencil;
-use super::port::{Port, Subject};
+use super::port::{Port, Subject, Vacant};
 use super::{CaseMark, Viewer};
 use crate::encoding::text::shown;
 use crate::study::pixels::{Unit, Window};
@@ -201,7 +201,9 @@ impl Viewer {
             Action::Layout => {
                 self.layout = self.layout.next();
                 self.before_planes = None;
-                self.fill_ports();
+                // It is no colleague's view any more.
+                self.ports.iter_mut().for_each(|port| port.vacant = Vacant::Free);
+                self.fill_ports(context);
             }
             Action::Overlays => self.hides_overlays = !self.hides_overlays,
             Action::ReferenceLines => self.hides_reference_lines = !self.hides_reference_lines,
@@ -347,7 +349,7 @@ impl Viewer {
         if let Some((layout, ports, active)) = self.before_planes.take() {
             let window = self.ports.get(self.active).map(|port| port.window);
             (self.layout, self.ports, self.active) = (layout, ports, active);
-            self.fill_ports();
+            self.fill_ports(context);
             if let (Some(port), Some(window)) = (self.ports.get_mut(self.active), window) {
                 port.window = window;
             }

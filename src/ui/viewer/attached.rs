@@ -2,7 +2,7 @@
 
 use super::super::screen::Context;
 use super::Viewer;
-use super::port::Port;
+use super::port::{Port, Vacant};
 use super::words::parts;
 use crate::case::attached::ShownPart;
 use crate::case::content::Point;
@@ -82,19 +82,28 @@ impl Viewer {
                 (view.viewports.get(active..=active).unwrap_or_default(), 0)
             }
         };
-        self.ports = vec![Port::default(); self.layout.viewports()];
+        let vacant = |number: usize| match viewports.get(number).cloned().flatten() {
+            Some(image) => Vacant::Awaits(Box::new(image)),
+            None => Vacant::Kept,
+        };
+        let ports = (0..self.layout.viewports()).map(|number| Port::without_series(vacant(number)));
+        self.ports = ports.collect();
         self.active = active.min(self.ports.len().saturating_sub(1));
+        self.fill_restored(context);
+        self.want(context);
+        self.ports.iter().filter(|port| port.stack.is_none() && port.awaits().is_some()).count()
+    }
+
+    /// Shows what colleagues saw, in the viewports that wait for it, as far as it is there by now.
+    pub(super) fn fill_restored(&mut self, context: &Context<'_>) {
         let sizes = self.picture_sizes(context);
-        let mut missing = 0;
-        for ((image, size), number) in viewports.iter().zip(sizes).zip(0..) {
-            let Some(image) = image else { continue };
-            match (self.port_showing(image, size), self.ports.get_mut(number)) {
-                (Some(showing), Some(port)) => *port = showing,
-                _ => missing += 1,
+        for (number, size) in (0..self.ports.len()).zip(sizes) {
+            let awaited = self.ports.get(number).filter(|port| port.stack.is_none()).and_then(Port::awaits);
+            let showing = awaited.and_then(|image| self.port_showing(image, size));
+            if let (Some(showing), Some(port)) = (showing, self.ports.get_mut(number)) {
+                *port = showing;
             }
         }
-        self.want(context);
-        missing
     }
 
     /// Keeps what is looked at now, unless something is kept already, for [`Self::go_back`].
@@ -113,7 +122,7 @@ impl Viewer {
         let Some(before) = self.before_restored.take() else { return false };
         (self.layout, self.ports, self.active) = (before.layout, before.ports, before.active);
         self.before_planes = before.before_planes;
-        self.fill_ports();
+        self.fill_ports(context);
         self.want(context);
         true
     }

@@ -36,6 +36,8 @@ const SCALE_BAR_INK: u8 = 1;
 /// From the lower edge of a picture to its scale bar, in pixels.
 const SCALE_BAR_UP_PX: u32 = 12;
 
+const NOT_ARRIVED: &str = "this image has not arrived yet";
+
 impl Viewer {
     /// Where the viewports stand, without their borders.
     pub(super) fn areas(&self, area: Rect) -> Vec<Option<Rect>> {
@@ -222,7 +224,11 @@ impl Viewer {
     ) {
         let [head, inside, foot] = parts(area);
         let Some(stack) = self.stack_of(port) else {
-            draw_instead(frame, inside, Line::styled("no series", look.dim()));
+            let instead = match port.awaits() {
+                Some(_) => Line::styled(NOT_ARRIVED, look.warn()),
+                None => Line::styled("no series", look.dim()),
+            };
+            draw_instead(frame, inside, instead);
             return;
         };
         let style = if is_active { look.key() } else { look.heading() };
@@ -257,7 +263,7 @@ impl Viewer {
             };
         }
         match self.key_of(port) {
-            None => Line::styled("this image has not arrived yet", look.warn()),
+            None => Line::styled(NOT_ARRIVED, look.warn()),
             Some(key) => match self.failed.get(&key) {
                 Some((not, _)) => Line::styled(shown(&not.why).into_owned(), look.bad()),
                 None => Line::styled("opening …", look.dim()),

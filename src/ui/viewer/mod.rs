@@ -145,9 +145,9 @@ impl Viewer {
         let before = std::mem::replace(&mut self.stacks, stacks);
         let stacks = self.stacks.clone();
         for port in self.all_ports() {
-            let old = port.stack.and_then(|at| before.get(at));
-            let key = old.and_then(|stack| stack.slots.get(port.at)).map(|slot| slot.key.clone());
-            let same = |stack: &&Stack| old.is_some_and(|old| old.id == stack.id);
+            let Some(old) = port.stack.and_then(|at| before.get(at)) else { continue };
+            let key = old.slots.get(port.at).map(|slot| slot.key.clone());
+            let same = |stack: &&Stack| old.id == stack.id;
             let Some((at, stack)) = stacks.iter().enumerate().find(|(_, stack)| same(stack)) else {
                 port.show(None);
                 continue;
@@ -161,7 +161,7 @@ impl Viewer {
         self.failed.clear();
         self.places.forget_slices();
         self.count_key_images();
-        self.fill_ports();
+        self.fill_ports(context);
         self.renew_cuts(context);
         self.want(context);
     }
@@ -279,15 +279,17 @@ impl Viewer {
         self.counted.so_far(shows)
     }
 
-    /// Gives every viewport of the layout a series, the first ones first.
-    fn fill_ports(&mut self) {
+    /// Gives every viewport of the layout a series, the first ones first; one that shows what a colleague saw nothing but
+    /// that.
+    fn fill_ports(&mut self, context: &Context<'_>) {
         let wanted = self.layout.viewports();
         self.ports.truncate(wanted);
         while self.ports.len() < wanted {
             self.ports.push(Port::default());
         }
+        self.fill_restored(context);
         for number in 0..self.ports.len() {
-            if self.ports.get(number).is_some_and(|port| port.stack.is_none()) {
+            if self.ports.get(number).is_some_and(Port::is_free) {
                 let used: HashSet<usize> = self.ports.iter().filter_map(|port| port.stack).collect();
                 let free = (0..self.stacks.len()).find(|at| !used.contains(at));
                 if let Some(port) = self.ports.get_mut(number) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cuts::CutView;
+use crate::node::api::AttachedImage;
 use crate::study::geometry::{Letters, Scale, SpacingBasis};
 use crate::study::pixels::{Frame, Picture as Windowed, Window, WindowError};
 use crate::study::plane::Plane;
@@ -106,6 +107,18 @@ impl Subject {
     }
 }
 
+/// What comes into a viewport that shows no series.
+#[derive(Debug, Clone, Default)]
+pub enum Vacant {
+    /// The next series that no other viewport shows.
+    #[default]
+    Free,
+    /// Nothing: a colleague saw nothing there.
+    Kept,
+    /// The image that a colleague saw there, once it arrives.
+    Awaits(Box<AttachedImage>),
+}
+
 /// One viewport.
 #[derive(Debug, Clone)]
 pub struct Port {
@@ -122,6 +135,7 @@ pub struct Port {
     pub cut: Option<CutView>,
     /// How it goes with the viewport that was scrolled: by hand, or why not at all.
     pub link_words: Option<String>,
+    pub vacant: Vacant,
     /// Part of a frame that cine has waited already.
     waited: f64,
 }
@@ -137,15 +151,33 @@ impl Default for Port {
             cine: false,
             cut: None,
             link_words: None,
+            vacant: Vacant::Free,
             waited: 0.0,
         }
     }
 }
 
 impl Port {
+    pub fn without_series(vacant: Vacant) -> Self {
+        Self { vacant, ..Self::default() }
+    }
+
     /// Shows another stack, from its beginning and as its file wants it.
     pub fn show(&mut self, stack: Option<usize>) {
         *self = Self { stack, ..Self::default() };
+    }
+
+    /// The image that it waits for.
+    pub fn awaits(&self) -> Option<&AttachedImage> {
+        match &self.vacant {
+            Vacant::Awaits(image) => Some(image),
+            Vacant::Free | Vacant::Kept => None,
+        }
+    }
+
+    /// Whether it shows no series, and any may come.
+    pub fn is_free(&self) -> bool {
+        self.stack.is_none() && matches!(self.vacant, Vacant::Free)
     }
 
     /// The same, as acquired or as a cut; neither plays by itself.

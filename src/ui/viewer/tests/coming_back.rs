@@ -49,24 +49,32 @@ fn cuts_that_one_comes_back_to_have_the_images_that_arrived_meanwhile() {
 
 /// A message of a colleague that takes along what she saw: the first image of a series, alone.
 fn saw(case: &Case, study: usize) -> MessageView {
-    let image = AttachedImage {
+    let image = image(study, uid(case.series[study], study, case.series[study].1[0]));
+    message(AttachedView { rows: 1, columns: 1, active: 0, viewports: vec![Some(image)] })
+}
+
+fn image(study: usize, image: String) -> AttachedImage {
+    AttachedImage {
         study: format!("s-{study}"),
         series_instance_uid: format!("9.{study}"),
-        image: uid(case.series[study], study, case.series[study].1[0]),
+        image,
         frame: 1,
         window: "default".into(),
         quarter_turns: 0,
         mirrored: false,
         inverted: false,
         part: None,
-    };
+    }
+}
+
+fn message(view: AttachedView) -> MessageView {
     MessageView {
         id: "e-1".into(),
         author: "Dr. Ben Okafor".into(),
         text: "here".into(),
         time: "2026-11-24T10:00:00Z".into(),
         late: false,
-        view: Some(AttachedView { rows: 1, columns: 1, active: 0, viewports: vec![Some(image)] }),
+        view: Some(view),
         about: None,
     }
 }
@@ -108,4 +116,28 @@ fn another_series_beside_the_planes_leaves_their_window_alone() {
     assert_eq!(case.count("mediastinum"), 3);
     case.keys("8");
     assert_eq!((case.count("mediastinum"), case.count("bone")), (3, 1));
+}
+
+#[test]
+fn what_a_colleague_saw_is_filled_with_nothing_but_what_she_saw() {
+    let mut case = Case::of(&[THICK, PRIOR, (3, &[1, 2])]);
+    // Of her four viewports one was empty; the image of another one has not arrived.
+    let (here, away) = (image(0, uid(THICK, 0, 32)), image(0, uid(THIN, 0, 35)));
+    let viewports = vec![Some(here), None, Some(away), None];
+    case.messages = vec![message(AttachedView { rows: 2, columns: 2, active: 0, viewports })];
+    case.app.come_back();
+    case.serve();
+    case.keys("V");
+    assert_eq!((case.count("no series"), case.count("this image has not arrived yet")), (2, 1));
+    assert!(case.shows("image 2/3"));
+    // Another image arrives, then hers.
+    case.arrives(1, (2, &[40, 42, 44, 46]));
+    assert_eq!((case.count("no series"), case.count("this image has not arrived yet")), (2, 1));
+    case.arrives(0, THIN);
+    assert_eq!((case.count("no series"), case.count("this image has not arrived yet")), (2, 0));
+    assert!(case.shows("image 4/7") && case.shows("image 7/7"));
+    assert!(!case.shows("prior 1 image"));
+    // A layout of one's own has the series of the case.
+    case.keys("g");
+    assert!(case.shows("prior 1 image"));
 }
