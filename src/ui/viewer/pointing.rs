@@ -14,6 +14,7 @@ use crate::study::plane::Plane;
 use crate::view::ink::{Canvas, Stroke};
 use crate::view::mapping::{ImagePlane, Mapping};
 use crate::view::marks::value_text;
+use crate::view::mpr::Cut;
 use crate::view::space::{Linked, ManualLink, reference_line};
 use crate::view::volume::Sample;
 
@@ -29,12 +30,16 @@ const OPEN_PX: f64 = 8.0;
 /// A point of the patient.
 #[derive(Debug, Clone)]
 pub struct Crosshair {
-    /// The viewport in which it was put, and where.
+    /// The viewport in which it was put, what that showed, and where.
     port: usize,
+    shown: Shown,
     at: Point,
     /// The plane in which it lies, if its image says so.
     plane: Option<Plane>,
 }
+
+/// What has pixels of its own: a series as acquired, or a cut through it.
+type Shown = (Arc<str>, Option<Cut>);
 
 impl Viewer {
     /// Brings viewports to the slice that lies where the active one's does.
@@ -186,9 +191,10 @@ impl Viewer {
     }
 
     fn point_at(&mut self, number: usize, at: Point, plane: Option<Plane>) {
-        self.crosshair = Some(Crosshair { port: number, at, plane: plane.clone() });
+        let Some(shown) = self.shown_in(number) else { return };
+        let series = Arc::clone(&shown.0);
+        self.crosshair = Some(Crosshair { port: number, shown, at, plane: plane.clone() });
         let Some(from) = plane else { return };
-        let series = self.ports.get(number).and_then(|port| self.stack_of(port)).map(|s| s.id.clone());
         let from_stack = self.ports.get(number).and_then(|port| port.stack);
         for other in (0..self.ports.len()).filter(|other| *other != number) {
             let Some(port) = self.ports.get_mut(other) else { continue };
@@ -200,7 +206,7 @@ impl Viewer {
                 continue;
             }
             let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
-            let link = series.as_ref().and_then(|series| self.links.between(series, &stack.id));
+            let link = self.links.between(&series, &stack.id);
             match self.places.slices(stack).locate(&from, at, link.as_ref(), port.at) {
                 Ok(located) => (port.at, port.link_words) = (located.index, link.map(|_| "manual link".to_owned())),
                 Err(why) => port.link_words = why.shown(),
@@ -213,7 +219,7 @@ impl Viewer {
     fn carry_crosshair(&mut self) {
         let (Some(crosshair), Some(plane)) = (self.crosshair.clone(), self.plane_at(self.active)) else { return };
         let at = match &crosshair.plane {
-            _ if crosshair.port == self.active => crosshair.at,
+            _ if self.is_where_it_was_put(&crosshair, self.active) => crosshair.at,
             Some(from) if from.shares_space_with(&plane) => plane.pixel(from.patient(crosshair.at)),
             _ => return,
         };
@@ -222,10 +228,21 @@ impl Viewer {
         }
     }
 
+    fn shown_in(&self, number: usize) -> Option<Shown> {
+        let port = self.ports.get(number)?;
+        Some((Arc::clone(&self.stack_of(port)?.id), port.cut.as_ref().map(|cut| cut.cut)))
+    }
+
+    /// Whether a viewport still has the pixels that the crosshair was put on: of another series, and of another cut, the
+    /// same pixel is another place.
+    fn is_where_it_was_put(&self, crosshair: &Crosshair, number: usize) -> bool {
+        crosshair.port == number && self.shown_in(number).as_ref() == Some(&crosshair.shown)
+    }
+
     /// The point of a viewport's image that is nearest to the crosshair, as far as it is beside none.
     fn crosshair_on(&self, number: usize) -> Option<Point> {
         let crosshair = self.crosshair.as_ref()?;
-        if crosshair.port == number {
+        if self.is_where_it_was_put(crosshair, number) {
             return Some(crosshair.at);
         }
         let subject = self.subject(self.ports.get(number)?)?;

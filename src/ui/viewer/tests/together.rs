@@ -15,3 +15,22 @@ fn linked_scrolling_and_the_crosshair_stay_with_the_weighting_that_is_looked_at(
     case.keys("xj");
     assert!(case.shows("image 3/3") && case.shows("image 6/6"));
 }
+
+#[test]
+fn the_crosshair_stays_in_its_place_of_the_patient_when_its_viewport_shows_something_else() {
+    // The same slices of another patient, and of the same one.
+    let mut case = Case::with(&[THICK, (2, &[30, 32, 34]), THIN], Vec::new(), (200, 60));
+    case.keys("x");
+    assert_eq!(case.count(" HU"), 1);
+    let strip = case.scenes()[1].0;
+    case.mouse(MouseEventKind::ScrollDown, strip.x + 3, strip.y + 3);
+    assert!(case.shows("prior 1 image 1/3"));
+    assert_eq!(case.count(" HU"), 0, "another patient has no such place");
+    case.mouse(MouseEventKind::ScrollDown, 60, 20);
+    assert!(case.shows("prior 1 image 2/3"));
+    assert_eq!(case.count(" HU"), 0, "nor is the point carried on to him");
+    case.mouse(MouseEventKind::ScrollDown, strip.x + 3, strip.y + 3);
+    case.mouse(MouseEventKind::ScrollDown, 60, 20);
+    assert!(case.shows("prior 2 image 2/7"));
+    assert_eq!(case.count(" HU"), 1, "this series has it, on its second image");
+}
