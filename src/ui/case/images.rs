@@ -1,8 +1,9 @@
 //! The images of a case: which there are, and which are asked for first.
 
 use super::CaseScreen;
-use crate::node::api::Request;
-use crate::ui::screen::Context;
+use crate::node::api::{Reply, Request};
+use crate::ui::message::Ticket;
+use crate::ui::screen::{Context, Outcome};
 use crate::ui::viewer::Stack;
 
 impl CaseScreen {
@@ -17,6 +18,19 @@ impl CaseScreen {
             }
         }
         self.fill_viewer(context);
+    }
+
+    /// Takes what is known of a study now; what did not come is asked for again.
+    pub(super) fn looked_into(&mut self, study: String, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
+        match outcome.as_deref() {
+            Ok(Reply::Study(detail)) => {
+                // Requests run side by side: an answer that was overtaken knows less.
+                self.looking.retain(|other, of| *of != study || *other > ticket);
+                self.details.insert(study, detail.clone());
+                self.fill_viewer(context);
+            }
+            _ => drop(self.seen.remove(&study)),
+        }
     }
 
     /// Has what is on the screen and not here asked for before all else, whenever that is something else.

@@ -417,10 +417,7 @@ impl Screen for CaseScreen {
         } else if self.attendance.answered(ticket) {
             self.see_others();
         } else if let Some(study) = self.looking.remove(&ticket) {
-            if let Ok(Reply::Study(detail)) = outcome.as_deref() {
-                self.details.insert(study, detail.clone());
-                self.fill_viewer(context);
-            }
+            self.looked_into(study, ticket, outcome, context);
         } else if self.logging == Some(ticket) {
             self.logging = None;
             if let Ok(Reply::Log { entries }) = outcome.as_deref() {

@@ -242,16 +242,21 @@ impl Case {
         self.app.message(message);
     }
 
-    /// A study has other images now.
+    /// A study has other images now, and the case says so.
     fn arrives(&mut self, study: usize, series: Series) {
+        self.arrived(study, series);
+        self.app.pass(6_000);
+        self.serve();
+    }
+
+    /// The same, before the case says so.
+    fn arrived(&mut self, study: usize, series: Series) {
         for slice in series.1 {
             let file = synthetic::slice(series.0, *slice % 100, 60).unwrap();
             self.files.insert(uid(series, study, *slice), file);
         }
         self.series[study] = series;
         self.chunks += 1;
-        self.app.pass(6_000);
-        self.serve();
     }
 
     /// A moment passes.

@@ -1,6 +1,7 @@
 //! What did not come is asked for again.
 
 use super::*;
+use crate::node::api::{Failure, FailureCode};
 
 /// The pictures and small pictures that are wished for now.
 fn wished(case: &mut Case) -> (Vec<Wish>, Vec<Wish>) {
@@ -60,4 +61,43 @@ fn a_file_that_cannot_be_shown_is_not_asked_for_again() {
     let (pictures, small) = wished(&mut case);
     assert_eq!((pictures.len(), small.len()), (0, 0));
     assert!(case.shows("no decoder for 1.2.3"));
+}
+
+/// The requests for series that wait; the others are answered.
+fn looking(case: &mut Case) -> Vec<(Ticket, Request)> {
+    let (looking, others): (Vec<_>, Vec<_>) =
+        case.app.take_waiting().into_iter().partition(|(_, request)| matches!(request, Request::StudyShow { .. }));
+    others.into_iter().for_each(|(ticket, request)| case.answer(ticket, request));
+    looking
+}
+
+#[test]
+fn series_that_did_not_come_are_asked_for_again() {
+    let mut case = Case::unserved(&[THICK], Vec::new(), (160, 50));
+    looking(&mut case);
+    let [(ticket, _)] = looking(&mut case)[..] else { panic!("they are asked for") };
+    case.app.message(Message::Answered { ticket, outcome: Err(Failure::new(FailureCode::NotReached, "Busy.")) });
+    assert_eq!(looking(&mut case).len(), 0, "not at once");
+    case.app.pass(6_000);
+    case.serve();
+    case.keys("p");
+    assert!(case.shows("image 1/3"));
+}
+
+#[test]
+fn an_answer_about_series_that_was_overtaken_is_dropped() {
+    let mut case = Case::unserved(&[THICK], Vec::new(), (160, 50));
+    looking(&mut case);
+    let [(older, _)] = looking(&mut case)[..] else { panic!("they are asked for") };
+    let knows_less = case.detail("s-0");
+    case.arrived(0, THIN);
+    case.app.pass(6_000);
+    looking(&mut case);
+    let [(newer, _)] = looking(&mut case)[..] else { panic!("more is here") };
+    let knows_more = case.detail("s-0");
+    case.app.reply(newer, Reply::Study(knows_more));
+    case.app.reply(older, Reply::Study(knows_less));
+    case.serve();
+    case.keys("p");
+    assert!(case.shows("image 1/7"));
 }
