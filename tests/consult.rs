@@ -1,6 +1,8 @@
 //! Two people consult over real sockets.
 
-use overread::node::api::{CaseEdit, CaseNew, FailureCode, OpinionDraft, Request};
+use overread::node::api::{
+    CaseEdit, CaseNew, Displayed, FailureCode, OpinionDraft, PartlyDisplayed, Request, SeriesDisplayed,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -204,4 +206,45 @@ async fn a_study_in_two_cases_is_fetched_once_and_whole_in_both() {
     }
     let series = reader.json(Request::StudyShow { study, identity: false }).await;
     assert_eq!(series["series_list"][0]["instances_have"], 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_displayed_counts_for_its_study_and_with_all_of_its_frames() {
+    let folder = TempDir::new().unwrap();
+    let reader = Person::new("Dr. Anna Weiss", "City Hospital").await;
+    let study = reader.import(write_ct(folder.path(), 31, 2)).await;
+    let case = reader.founds("Metastasis or cyst?", &[&study], &[]).await;
+    let detail = reader.json(Request::StudyShow { study: study.clone(), identity: false }).await;
+    let whole = SeriesDisplayed {
+        study: detail["id"].as_str().unwrap().to_owned(),
+        series_instance_uid: detail["series_list"][0]["series_instance_uid"].as_str().unwrap().to_owned(),
+        instances: 2,
+        best_scale: 1.0,
+        ..SeriesDisplayed::default()
+    };
+    let partly = PartlyDisplayed { instances: 1, frames: 400, frames_displayed: 12 };
+    let sign = |series: &SeriesDisplayed, incomplete_ok| Request::OpinionSign {
+        case: case.clone(),
+        opinion: OpinionDraft { impression: "A cyst.".into(), agreement: "agree".into(), ..OpinionDraft::default() },
+        displayed: Some(Displayed { protocol: "kitty".into(), grey_steps: 256, series: vec![series.clone()] }),
+        incomplete_ok,
+        text_checked: true,
+        draft: None,
+    };
+    let elsewhere = SeriesDisplayed { study: "s-another".into(), ..whole.clone() };
+    let frames = SeriesDisplayed { instances: 0, partly, ..whole.clone() };
+    for (series, what) in [(&elsewhere, ": never displayed"), (&frames, ": only 12 of 400 frames of 1 image displayed")]
+    {
+        let failure = reader.ask(sign(series, false)).await.unwrap_err();
+        assert_eq!(failure.code, FailureCode::Unsafe);
+        assert!(failure.details["missing"][0].ends_with(what), "{:?}", failure.details);
+    }
+    for (series, limitation) in [
+        (&elsewhere, Some("one series was never displayed")),
+        (&frames, Some("one series was displayed with part of the frames only")),
+        (&whole, None),
+    ] {
+        let signed = reader.json(sign(series, limitation.is_some())).await;
+        assert_eq!(signed["opinion"]["basis"]["limitations"][0].as_str(), limitation, "{signed}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::api::{Displayed, Failure, FailureCode, OpinionDraft, Reply};
+use super::api::{Displayed, Failure, FailureCode, OpinionDraft, Reply, SeriesDisplayed};
 use super::cases::written_ids;
 use super::core::{Node, Step, Task};
 use super::pictures;
@@ -248,12 +248,15 @@ impl Node {
                     ));
                 }
                 let shown_here = displayed.map(|displayed| {
-                    let series = displayed.series.iter().find(|series| series.series_instance_uid == head.series);
-                    series.cloned().unwrap_or_default()
+                    let of = study.study.to_string();
+                    let is_it =
+                        |series: &&SeriesDisplayed| series.study == of && series.series_instance_uid == head.series;
+                    displayed.series.iter().find(is_it).cloned().unwrap_or_default()
                 });
-                if received > 0 && shown_here.as_ref().is_some_and(|series| series.instances == 0) {
+                if let Some(series) = shown_here.as_ref().filter(|series| received > 0 && series.instances == 0) {
                     let name = if head.description.is_empty() { &head.modality } else { &head.description };
-                    missing.push(format!("{}: never displayed", shown(name)));
+                    let what = series.partly.words().map(|frames| format!("only {frames} displayed"));
+                    missing.push(format!("{}: {}", shown(name), what.as_deref().unwrap_or("never displayed")));
                 }
                 series.push(SeriesBasis {
                     study: study.study,

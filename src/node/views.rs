@@ -327,11 +327,16 @@ fn basis_view(basis: &crate::case::content::Basis) -> BasisView {
     if basis.series.iter().any(|series| series.instances_displayed.is_none()) {
         limitations.push("what was displayed is unknown: signed from the command line".into());
     }
-    let never = |series: &&SeriesBasis| series.instances_displayed == Some(0) && series.instances_received > 0;
-    match basis.series.iter().filter(never).count() {
-        0 => {}
-        1 => limitations.push("one series was never displayed".into()),
-        more => limitations.push(format!("{more} series were never displayed")),
+    let none = |series: &&SeriesBasis| series.instances_displayed == Some(0) && series.instances_received > 0;
+    // A scale without an image: frames stood on the screen, but all of no image.
+    let (partly, never): (Vec<_>, Vec<_>) =
+        basis.series.iter().filter(none).partition(|series| series.best_scale.is_some());
+    for (count, what) in [(never.len(), "never displayed"), (partly.len(), "displayed with part of the frames only")] {
+        match count {
+            0 => {}
+            1 => limitations.push(format!("one series was {what}")),
+            more => limitations.push(format!("{more} series were {what}")),
+        }
     }
     BasisView {
         question: base32(&basis.question.0),

@@ -481,11 +481,43 @@ pub struct Displayed {
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SeriesDisplayed {
+    /// A series that was imported again has the same UID in another study.
+    pub study: String,
     pub series_instance_uid: String,
-    /// Images of which a frame stood on the screen, at rest.
+    /// Images that stood on the screen, at rest, with each of their frames.
     pub instances: u32,
+    /// Images of which some frames did, and others not.
+    pub partly: PartlyDisplayed,
     /// Most screen pixels an image pixel had, along a line.
     pub best_scale: f64,
+}
+
+/// Images that do not count as displayed, because frames of them never stood on the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartlyDisplayed {
+    pub instances: u32,
+    /// Of all their frames.
+    pub frames: u32,
+    pub frames_displayed: u32,
+}
+
+impl PartlyDisplayed {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            instances: self.instances.saturating_add(other.instances),
+            frames: self.frames.saturating_add(other.frames),
+            frames_displayed: self.frames_displayed.saturating_add(other.frames_displayed),
+        }
+    }
+
+    /// What of them was displayed; nothing if there are none.
+    pub fn words(self) -> Option<String> {
+        let images = if self.instances == 1 { "image" } else { "images" };
+        let of = format!("{} of {} frames of {} {images}", self.frames_displayed, self.frames, self.instances);
+        (self.instances > 0).then_some(of)
+    }
 }
 
 /// Most text of a draft that is kept, in bytes: as much as an opinion with a critical finding can hold.

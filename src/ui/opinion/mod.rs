@@ -22,7 +22,9 @@ use super::message::Ticket;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::widget::popup::Question;
 use crate::encoding::text::{shown, shown_lines};
-use crate::node::api::{CaseView, CriticalDraft, Displayed, FailureCode, OpinionDraft, Reply, Request};
+use crate::node::api::{
+    CaseView, CriticalDraft, Displayed, FailureCode, OpinionDraft, PartlyDisplayed, Reply, Request,
+};
 
 const AGREEMENTS: [(&str, &str); 3] =
     [("agree", "agrees with the first report"), ("partly", "agrees in part"), ("disagree", "disagrees")];
@@ -249,6 +251,11 @@ impl OpinionForm {
             "It rests on {displayed} images that stood on this screen ({}, {} greys).",
             self.displayed.protocol, self.displayed.grey_steps
         ));
+        let partly = self.displayed.series.iter().map(|series| series.partly);
+        let partly = partly.fold(PartlyDisplayed::default(), PartlyDisplayed::and).words();
+        lines.extend(
+            partly.map(|frames| format!("Besides {frames} stood there: an image counts with all of its frames.")),
+        );
         let texts = [
             ("Impression", Some(impression)),
             ("Findings", self.text(Part::Findings)),

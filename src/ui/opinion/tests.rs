@@ -7,7 +7,7 @@ use crossterm::event::KeyCode;
 
 use super::keeping::{KEEP_AFTER_MS, RETRY_MS};
 use super::*;
-use crate::node::api::{DRAFT_BYTES_MAX, Elsewhere, Event, Failure, KeptDraft};
+use crate::node::api::{DRAFT_BYTES_MAX, Elsewhere, Event, Failure, KeptDraft, SeriesDisplayed};
 use crate::ui::app::harness::{Harness, SIZES, case};
 use crate::ui::message::Message;
 use crate::ui::worklist::Worklist;
@@ -361,4 +361,28 @@ fn it_is_signed_on_the_question_that_was_seen_and_says_when_that_changes() {
     assert_eq!(asked_by, Some(vec!["other".to_owned()]));
     app.followed(Event::Happened { what: "entries".into(), case: Some("c-2".into()), who: None });
     assert!(app.take_waiting().is_empty(), "another case");
+}
+
+#[test]
+fn the_review_tells_of_images_whose_frames_did_not_all_stand_on_the_screen() {
+    let partly = |frames, frames_displayed| SeriesDisplayed {
+        partly: PartlyDisplayed { instances: 1, frames, frames_displayed },
+        instances: 2,
+        ..SeriesDisplayed::default()
+    };
+    for (series, told) in [
+        (vec![partly(400, 12)], Some("Besides 12 of 400 frames of 1 image stood there")),
+        (vec![partly(400, 12), partly(3, 1)], Some("Besides 13 of 403 frames of 2 images stood there")),
+        (vec![SeriesDisplayed { instances: 2, ..SeriesDisplayed::default() }], None),
+    ] {
+        let displayed = Displayed { protocol: "kitty".into(), grey_steps: 256, series };
+        let mut app = Harness::of(OpinionForm::new(&case("c-1", "amber falcon"), displayed));
+        let (ticket, _) = app.take_one();
+        app.reply(ticket, Reply::Draft { draft: Some(kept("A cyst.")) });
+        app.control('s');
+        let asks = app.asks();
+        assert!(asks.contains("images that stood on this screen"), "{asks}");
+        assert_eq!(asks.contains("Besides"), told.is_some(), "{asks}");
+        assert!(told.is_none_or(|told| asks.contains(told)), "{asks}");
+    }
 }

@@ -1,14 +1,15 @@
 //! What stood on the screen, at rest, and how large: what an opinion says it rests on.
 //!
 //! Only what was drawn counts, and only while nothing lay over it: whoever draws says so each time, and a tick counts
-//! what has stood still long enough. What a scroll runs past does not count, nor do reformats.
+//! what has stood still long enough. What a scroll runs past does not count, nor do reformats. An image of several
+//! frames counts once each of them stood there.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::picture::PictureKey;
 use super::super::screen::Shows;
-use crate::node::api::{Displayed, SeriesDisplayed};
+use crate::node::api::{Displayed, PartlyDisplayed, SeriesDisplayed};
 
 /// How long an image must stand still to count as displayed, in milliseconds.
 const REST_MS: u64 = 200;
@@ -16,7 +17,8 @@ const REST_MS: u64 = 200;
 /// Images that stood on the screen.
 #[derive(Debug, Default)]
 pub struct Counted {
-    series: BTreeMap<Arc<str>, Seen>,
+    /// By study and Series Instance UID.
+    series: BTreeMap<[Arc<str>; 2], Seen>,
     /// What the last drawing showed.
     drawn: Vec<OnScreen>,
     /// What was drawn at the last ticks, and since when, in milliseconds.
@@ -26,7 +28,8 @@ pub struct Counted {
 /// Images of one series.
 #[derive(Debug, Default)]
 struct Seen {
-    instances: HashSet<Arc<str>>,
+    /// Which frames of each, and how many it has.
+    instances: HashMap<Arc<str>, (HashSet<u32>, u32)>,
     /// Most screen pixels that an image pixel had.
     best_scale: f64,
 }
@@ -36,6 +39,8 @@ struct Seen {
 pub struct OnScreen {
     pub key: PictureKey,
     pub series_instance_uid: Arc<str>,
+    /// Frames of its image.
+    pub frames: u32,
     /// Screen pixels for a pixel of the image.
     pub scale: f64,
 }
@@ -49,11 +54,13 @@ impl Counted {
     /// Counts what has been drawn since the last tick and stood still. What is not drawn again does not count again.
     pub fn tick(&mut self, now_ms: u64) {
         let before = std::mem::take(&mut self.resting);
-        for OnScreen { key, series_instance_uid, scale } in std::mem::take(&mut self.drawn) {
+        for OnScreen { key, series_instance_uid, frames, scale } in std::mem::take(&mut self.drawn) {
             let since_ms = before.iter().find(|(other, _)| *other == key).map_or(now_ms, |(_, since)| *since);
             if now_ms.saturating_sub(since_ms) >= REST_MS {
-                let seen = self.series.entry(series_instance_uid).or_default();
-                seen.instances.insert(Arc::clone(&key.sop_instance_uid));
+                let seen = self.series.entry([Arc::clone(&key.study), series_instance_uid]).or_default();
+                let instance = seen.instances.entry(Arc::clone(&key.sop_instance_uid)).or_default();
+                instance.0.insert(key.frame);
+                instance.1 = frames;
                 seen.best_scale = seen.best_scale.max(scale);
             }
             self.resting.push((key, since_ms));
@@ -61,12 +68,29 @@ impl Counted {
     }
 
     pub fn so_far(&self, shows: Shows) -> Displayed {
-        let series = self.series.iter().map(|(uid, seen)| SeriesDisplayed {
-            series_instance_uid: uid.to_string(),
-            instances: u32::try_from(seen.instances.len()).unwrap_or(u32::MAX),
-            best_scale: seen.best_scale,
-        });
+        let series = self.series.iter().map(|([study, series], seen)| seen.as_displayed(study, series));
         Displayed { protocol: shows.protocol.name().into(), grey_steps: shows.greys.into(), series: series.collect() }
+    }
+}
+
+impl Seen {
+    fn as_displayed(&self, study: &str, series_instance_uid: &str) -> SeriesDisplayed {
+        let (mut instances, mut partly) = (0, PartlyDisplayed::default());
+        for (seen, frames) in self.instances.values() {
+            // No more frames than a u32 numbers.
+            let frames_displayed = seen.len() as u32;
+            match frames_displayed < *frames {
+                true => partly = partly.and(PartlyDisplayed { instances: 1, frames: *frames, frames_displayed }),
+                false => instances += 1,
+            }
+        }
+        SeriesDisplayed {
+            study: study.to_owned(),
+            series_instance_uid: series_instance_uid.to_owned(),
+            instances,
+            partly,
+            best_scale: self.best_scale,
+        }
     }
 }
 
@@ -77,7 +101,38 @@ mod tests {
 
     fn on_screen(uid: &str, scale: f64) -> OnScreen {
         let key = PictureKey { study: "s-a".into(), sop_instance_uid: uid.into(), frame: 1 };
-        OnScreen { key, series_instance_uid: "1.2".into(), scale }
+        OnScreen { key, series_instance_uid: "1.2".into(), frames: 1, scale }
+    }
+
+    /// Each of these stands still for a while.
+    fn stood(on_screen: impl IntoIterator<Item = OnScreen>) -> Vec<SeriesDisplayed> {
+        let mut seen = Counted::default();
+        for (now_ms, one) in (0..).step_by(1_000).zip(on_screen) {
+            for rests_ms in [0, 250] {
+                let again =
+                    OnScreen { key: one.key.clone(), series_instance_uid: Arc::clone(&one.series_instance_uid), ..one };
+                seen.drew(vec![again]);
+                seen.tick(now_ms + rests_ms);
+            }
+        }
+        seen.so_far(Shows { protocol: Protocol::Kitty, greys: 256 }).series
+    }
+
+    #[test]
+    fn an_image_of_several_frames_counts_once_each_of_them_stood_there() {
+        let frame = |uid: &str, number| {
+            let one = on_screen(uid, 1.0);
+            OnScreen { key: PictureKey { frame: number, ..one.key }, frames: 3, ..one }
+        };
+        let counted = |frames: &[(&str, u32)]| {
+            let series = stood(frames.iter().map(|(uid, number)| frame(uid, *number))).remove(0);
+            (series.instances, series.partly.words())
+        };
+        assert_eq!(counted(&[("1", 2), ("1", 3), ("1", 2)]), (0, Some("2 of 3 frames of 1 image".into())));
+        let all = [("1", 2), ("1", 3), ("1", 1)];
+        assert_eq!(counted(&all), (1, None));
+        let some = [("2", 1), ("3", 1), ("3", 3)];
+        assert_eq!(counted(&[all, some].concat()), (1, Some("3 of 6 frames of 2 images".into())));
     }
 
     fn counted(counted: &Counted) -> (u32, f64) {

@@ -103,6 +103,7 @@ impl Viewer {
                 on_screen.push(OnScreen {
                     key: picture.key.clone(),
                     series_instance_uid: Arc::clone(&stack.series_instance_uid),
+                    frames: picture.opened.image.description().frames,
                     scale: mapping.dots_per_pixel(viewport),
                 });
             }
