@@ -168,7 +168,10 @@ impl Slices {
             }
             None => plane.height_mm(from.middle()),
         };
-        let together = self.placed().filter(|(_, slice)| reachable(slice) && scroll_together(from, &slice.plane));
+        // A link set by hand says nothing of other directions than its own.
+        let is_along = link.is_none_or(|link| is_about_parallel(from.normal(), link.along));
+        let together =
+            self.placed().filter(|(_, slice)| is_along && reachable(slice) && scroll_together(from, &slice.plane));
         let heights = together.map(|(index, slice)| (index, slice, height_mm(&slice.plane)));
         match self.nearest(heights, present) {
             None => Linked::Apart(Apart::Orientation),
@@ -278,7 +281,11 @@ fn along_mm(plane: &Plane, along: Vector) -> f64 {
 }
 
 fn scroll_together(a: &Plane, b: &Plane) -> bool {
-    dot(a.normal(), b.normal()).abs() >= TOGETHER_COSINE_MIN
+    is_about_parallel(a.normal(), b.normal())
+}
+
+fn is_about_parallel(a: Vector, b: Vector) -> bool {
+    dot(a, b).abs() >= TOGETHER_COSINE_MIN
 }
 
 /// The line in which a viewport's plane crosses another image: its two ends in pixels of that image, as far as both
@@ -460,6 +467,9 @@ mod tests {
         let located = there.locate(&axial(106.0), Point { column: 3.0, row: 4.0 }, Some(&link), 0).unwrap();
         assert_eq!(located, Located { index: 6, away_mm: 0.0, at: None });
         assert_eq!(ManualLink::between(&axial(0.0), &plane(SAGITTAL, [0.0; 3])), None);
+        let across = slices([plane(SAGITTAL, [0.0; 3]).within("1.3")]);
+        let linked = across.linked(&plane(SAGITTAL, [0.0; 3]), Some(&link), 0);
+        assert_eq!(linked, Linked::Apart(Apart::Orientation), "it was paired along the normal of axial slices");
     }
 
     #[test]

@@ -187,6 +187,17 @@ impl CutView {
         self.index = i64::from(self.index).saturating_add(by).clamp(0, last) as u32;
     }
 
+    /// Goes to a plane, or to the last.
+    pub fn scroll_to(&mut self, index: usize) {
+        let last = self.planes.count().saturating_sub(1);
+        self.index = u32::try_from(index).unwrap_or(last).min(last);
+    }
+
+    /// All of its planes, as slices to be scrolled.
+    pub fn slices(&self) -> Slices {
+        Slices::new((0..self.planes.count()).map(|index| self.planes.plane(index)).collect())
+    }
+
     /// The plane that is asked for, cut or not yet.
     pub fn plane(&self) -> Option<Plane> {
         self.planes.plane(self.index)

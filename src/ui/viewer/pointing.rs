@@ -53,19 +53,22 @@ impl Viewer {
         }
         let Some((from, series)) = self.active_place() else { return };
         for number in (0..self.ports.len()).filter(|number| *number != self.active) {
-            let Some(port) = self.ports.get(number).filter(|port| port.cut.is_none()) else { continue };
+            let Some(port) = self.ports.get(number) else { continue };
             let Some(stack) = port.stack.and_then(|at| self.stacks.get(at)) else { continue };
             if port.stack == self.ports.get(self.active).and_then(|active| active.stack) {
                 // The same series is shown twice to see two of its slices.
                 continue;
             }
             let link = self.links.between(&series, &stack.id);
-            let linked = self.places.slices(stack).linked(&from, link.as_ref(), port.at);
+            let linked = match &port.cut {
+                Some(cut) => cut.slices().linked(&from, link.as_ref(), cut.index() as usize),
+                None => self.places.slices(stack).linked(&from, link.as_ref(), port.at),
+            };
             let Some(port) = self.ports.get_mut(number) else { continue };
             match linked {
                 Linked::Slice { index, .. } => {
-                    port.forward = index >= port.at;
-                    (port.at, port.link_words) = (index, link.is_some().then(|| "manual link".to_owned()));
+                    port.scroll_to(index);
+                    port.link_words = link.is_some().then(|| "manual link".to_owned());
                 }
                 Linked::NoSliceHere { .. } => port.link_words = linked.shown(),
                 // Each is scrolled alone, and the lines show how they lie.

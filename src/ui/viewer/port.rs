@@ -206,6 +206,17 @@ impl Port {
         }
     }
 
+    /// Goes to this plane of the cut if there is one, else to this frame.
+    pub fn scroll_to(&mut self, index: usize) {
+        match &mut self.cut {
+            Some(cut) => cut.scroll_to(index),
+            None => {
+                self.forward = index >= self.at;
+                self.at = index;
+            }
+        }
+    }
+
     /// Lets cine go on by the time that passed; from the end it begins again. Whether it went on.
     pub fn play(&mut self, passed_ms: u64, rate: f64, length: usize) -> bool {
         if length < 2 || !rate.is_finite() || rate <= 0.0 {

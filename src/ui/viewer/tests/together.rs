@@ -34,3 +34,22 @@ fn the_crosshair_stays_in_its_place_of_the_patient_when_its_viewport_shows_somet
     assert!(case.shows("prior 2 image 2/7"));
     assert_eq!(case.count(" HU"), 1, "this series has it, on its second image");
 }
+
+#[test]
+fn a_reformat_scrolls_with_the_slice_that_it_was_paired_with() {
+    let mut case = Case::of(&[THIN, PRIOR]);
+    case.keys("g,");
+    assert!(case.shows("axial 1/7") && case.shows("prior 1 image 1/3"));
+    case.keys(" L");
+    assert!(case.shows("Linked by hand"));
+    // Slices of the prior are twice as far apart.
+    case.keys("j");
+    assert!(case.shows("axial 3/7") && case.shows("prior 1 image 2/3"));
+    case.keys(" kk");
+    assert!(case.shows("axial 1/7") && case.shows("prior 1 image 1/3"));
+    // Planes of another direction scroll alone.
+    case.keys(",");
+    assert!(case.shows("coronal 257/512"));
+    case.keys(" j");
+    assert!(case.shows("coronal 257/512") && case.shows("prior 1 image 2/3"));
+}
