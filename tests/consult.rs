@@ -230,6 +230,7 @@ async fn what_was_displayed_counts_for_its_study_and_with_all_of_its_frames() {
         incomplete_ok,
         text_checked: true,
         draft: None,
+        asked_by: None,
     };
     let elsewhere = SeriesDisplayed { study: "s-another".into(), ..whole.clone() };
     let frames = SeriesDisplayed { instances: 0, partly, ..whole.clone() };

@@ -443,6 +443,7 @@ impl Screen for LeftOutReview {
 
     fn tick(&mut self, context: &mut Context<'_>) {
         self.count(context.shows.protocol, context.now_ms);
+        self.want_pictures(context);
     }
 
     fn on_the_way(&mut self, ticket: Ticket, event: &Event, _context: &mut Context<'_>) {
@@ -467,10 +468,6 @@ impl Screen for LeftOutReview {
     }
 
     /// Asks again for what did not come.
-    fn tick(&mut self, context: &mut Context<'_>) {
-        self.want_pictures(context);
-    }
-
     fn scenes(&mut self, area: Rect, dots: Dots) -> Vec<(Rect, Scene)> {
         let mut scenes = Vec::new();
         for (key, place) in self.pictures(area) {

@@ -2,7 +2,7 @@
 //!
 //! Only what was drawn counts, and only while nothing lay over it: whoever draws says so each time, and a tick counts
 //! what has stood still long enough. What a scroll runs past does not count, nor do reformats. An image of several
-//! frames counts once each of them stood there.
+//! frames counts once each of them stood there, or ran there as a clip: that is how it was taken, and is looked at.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct OnScreen {
     pub series_instance_uid: Arc<str>,
     /// Frames of its image.
     pub frames: u32,
+    /// Whether its frames run one after the other, at their own rate.
+    pub is_clip: bool,
     /// Screen pixels for a pixel of the image.
     pub scale: f64,
 }
@@ -54,9 +56,9 @@ impl Counted {
     /// Counts what has been drawn since the last tick and stood still. What is not drawn again does not count again.
     pub fn tick(&mut self, now_ms: u64) {
         let before = std::mem::take(&mut self.resting);
-        for OnScreen { key, series_instance_uid, frames, scale } in std::mem::take(&mut self.drawn) {
+        for OnScreen { key, series_instance_uid, frames, is_clip, scale } in std::mem::take(&mut self.drawn) {
             let since_ms = before.iter().find(|(other, _)| *other == key).map_or(now_ms, |(_, since)| *since);
-            if now_ms.saturating_sub(since_ms) >= REST_MS {
+            if is_clip || now_ms.saturating_sub(since_ms) >= REST_MS {
                 let seen = self.series.entry([Arc::clone(&key.study), series_instance_uid]).or_default();
                 let instance = seen.instances.entry(Arc::clone(&key.sop_instance_uid)).or_default();
                 instance.0.insert(key.frame);
@@ -101,7 +103,7 @@ mod tests {
 
     fn on_screen(uid: &str, scale: f64) -> OnScreen {
         let key = PictureKey { study: "s-a".into(), sop_instance_uid: uid.into(), frame: 1 };
-        OnScreen { key, series_instance_uid: "1.2".into(), frames: 1, scale }
+        OnScreen { key, series_instance_uid: "1.2".into(), frames: 1, is_clip: false, scale }
     }
 
     /// Each of these stands still for a while.
@@ -133,6 +135,21 @@ mod tests {
         assert_eq!(counted(&all), (1, None));
         let some = [("2", 1), ("3", 1), ("3", 3)];
         assert_eq!(counted(&[all, some].concat()), (1, Some("3 of 6 frames of 2 images".into())));
+    }
+
+    #[test]
+    fn frames_that_run_as_a_clip_were_displayed() {
+        for (is_clip, displayed) in [(true, 1), (false, 0)] {
+            let mut seen = Counted::default();
+            for frame in 1..=3 {
+                let one = on_screen("1", 1.0);
+                let key = PictureKey { frame, ..one.key };
+                seen.drew(vec![OnScreen { key, frames: 3, is_clip, ..one }]);
+                seen.tick(u64::from(frame) * 40);
+            }
+            let series = seen.so_far(Shows { protocol: Protocol::Kitty, greys: 256 }).series;
+            assert_eq!(series.first().map_or(0, |series| series.instances), displayed);
+        }
     }
 
     fn counted(counted: &Counted) -> (u32, f64) {

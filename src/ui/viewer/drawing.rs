@@ -104,6 +104,7 @@ impl Viewer {
                     key: picture.key.clone(),
                     series_instance_uid: Arc::clone(&stack.series_instance_uid),
                     frames: picture.opened.image.description().frames,
+                    is_clip: port.cine && picture.opened.image.description().frames > 1,
                     scale: mapping.dots_per_pixel(viewport),
                 });
             }
