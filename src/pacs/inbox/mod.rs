@@ -309,7 +309,7 @@ fn standing(study: &Study) -> Standing {
         first: study.first,
         last: study.last,
         completeness: study.completeness(),
-        missing: study.missing.len(),
+        missing: study.missing(),
         imported: study.imported,
     }
 }
@@ -450,7 +450,7 @@ impl Visit {
         let instances = study.objects.len();
         // The object may be one that another study missed, if its patient was corrected in between.
         for study in state.studies.values_mut() {
-            study.missing.remove(&announced.uid);
+            study.came(&announced.uid);
         }
         self.end.under_way = None;
         self.end.refused.remove(&announced.uid);

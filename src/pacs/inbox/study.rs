@@ -3,7 +3,7 @@
 //! Nobody says beforehand how much a study holds: a neighbour opens an association, sends, and releases it. So a study
 //! is complete when every association that brought something of it was released in order, and every object that was
 //! begun or refused has arrived since. A push that was cut off is made good by one that goes on at the object that was
-//! under way, or that brings everything again from the start.
+//! under way, or that brings everything again from the start: the object under way may have been of another study.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,8 +36,10 @@ pub(super) struct Study {
     by_uid: HashMap<String, Vec<u64>>,
     /// Associations that brought something of it and are still open.
     pub visitors: BTreeSet<VisitId>,
-    /// Objects that were begun or refused and are not here.
-    pub missing: BTreeSet<String>,
+    /// Objects that were refused and are not here.
+    refused: BTreeSet<String>,
+    /// Objects that were under way when an association broke and are not here, each with what that one had brought.
+    under_way: BTreeMap<String, BTreeSet<String>>,
     /// What an association had brought that broke between two objects.
     cut: Option<BTreeSet<String>>,
     /// Set once it was imported and something of it could not be taken in.
@@ -90,7 +92,8 @@ impl Study {
             objects: BTreeMap::new(),
             by_uid: HashMap::new(),
             visitors: BTreeSet::new(),
-            missing: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             cut: None,
             imported: false,
         }
@@ -126,25 +129,37 @@ impl Study {
         variants.filter_map(|number| self.objects.get(number)).any(|object| object.class == class)
     }
 
+    /// An object of this name has come, to this study or another.
+    pub fn came(&mut self, uid: &str) {
+        self.refused.remove(uid);
+        self.under_way.remove(uid);
+    }
+
     /// An association that brought the objects `brought` has ended.
     pub fn visit_ended(&mut self, visit: VisitId, brought: &BTreeSet<String>, end: &VisitEnd) {
         self.visitors.remove(&visit);
-        let not_here: Vec<String> =
-            end.refused.iter().chain(&end.under_way).filter(|uid| !self.by_uid.contains_key(*uid)).cloned().collect();
         if end.released {
-            if self.cut.as_ref().is_some_and(|cut| cut.is_subset(brought)) {
-                self.cut = None;
-            }
+            self.under_way.retain(|_, before| !before.is_subset(brought));
+            self.cut.take_if(|before| before.is_subset(brought));
         } else if end.under_way.is_none() {
             self.cut = Some(brought.clone());
         }
-        self.missing.extend(not_here);
+        let is_here = |uid: &String| self.by_uid.contains_key(uid);
+        self.refused.extend(end.refused.iter().filter(|uid| !is_here(uid)).cloned());
+        if let Some(uid) = end.under_way.as_ref().filter(|uid| !is_here(uid)) {
+            self.under_way.entry(uid.clone()).or_default().extend(brought.iter().cloned());
+        }
+    }
+
+    /// How many objects were begun or refused and are not here.
+    pub fn missing(&self) -> usize {
+        self.refused.len() + self.under_way.keys().filter(|uid| !self.refused.contains(*uid)).count()
     }
 
     pub fn completeness(&self) -> Completeness {
         match self.visitors.is_empty() {
             false => Completeness::Arriving,
-            true if self.missing.is_empty() && self.cut.is_none() => Completeness::Complete,
+            true if self.missing() == 0 && self.cut.is_none() => Completeness::Complete,
             true => Completeness::Broken,
         }
     }

@@ -132,6 +132,30 @@ fn a_push_that_was_cut_off_is_made_good_by_one_that_brings_what_lacked() {
 }
 
 #[test]
+fn a_study_that_came_whole_before_another_was_cut_off_is_made_good_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = inbox(folder.path());
+    let mut visit = inbox.visit("PACS1");
+    for uid in ["1.1", "1.2"] {
+        receive(&mut visit, &jane(uid)).unwrap();
+    }
+    let (announced, bytes) = object("ROE^RICHARD", "1.7", "1.7.1", 1);
+    visit.begin(announced).unwrap().write(&bytes[..100]).unwrap();
+    drop(visit);
+    // Nobody knows yet whose object was under way.
+    assert_eq!((only(&inbox).completeness, only(&inbox).missing), (Completeness::Broken, 1));
+    for (again, completeness) in [(&["1.2"][..], Completeness::Broken), (&["1.1", "1.2"], Completeness::Complete)] {
+        let mut visit = inbox.visit("PACS1");
+        for uid in again {
+            receive(&mut visit, &jane(uid)).unwrap();
+        }
+        visit.released();
+        assert_eq!(only(&inbox).completeness, completeness, "{again:?}");
+    }
+    assert_eq!(only(&inbox).missing, 0);
+}
+
+#[test]
 fn a_study_of_which_something_was_refused_is_not_complete_until_it_came() {
     let folder = tempfile::tempdir().unwrap();
     let inbox = inbox(folder.path());
