@@ -12,7 +12,7 @@ use ratatui::style::Color;
 use crate::view::raster::{INKS, Overlay, Pixels, Raster};
 
 use super::detect::Colours;
-use super::palette::luminance;
+use super::palette::{GREY_SPREAD_MAX, luminance};
 use super::quality::Quality;
 
 /// From empty to full, for terminals without colours.
@@ -23,6 +23,9 @@ const RAMP: [(u8, u8); 30] = ramp();
 
 /// Greys among the sixteen colours, as most terminals show them.
 const SIXTEEN: [(u8, Color); 4] = [(0, Color::Black), (128, Color::DarkGray), (192, Color::Gray), (255, Color::White)];
+
+/// How bright the dark ones of the six colours are: between 128 and 205, as the terminal likes.
+const DARK: u8 = 170;
 
 /// Thresholds of ordered dithering (Bayer), 0 to 15.
 const DITHER: [[u16; 4]; 4] = [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]];
@@ -114,8 +117,7 @@ fn colour(colours: Colours, [red, green, blue]: [u8; 3], x: u32, y: u32) -> Colo
             let level = |value: u8| (u16::from(value) * 5 + 127) / 255;
             Color::Indexed((16 + level(red) * 36 + level(green) * 6 + level(blue)) as u8)
         }
-        Colours::Sixteen if is_grey => dithered(&SIXTEEN, red.into(), x, y),
-        Colours::Sixteen | Colours::None => strongest(red, green, blue),
+        Colours::Sixteen | Colours::None => sixteen([red, green, blue], x, y),
     }
 }
 
@@ -139,19 +141,23 @@ fn dithered<T: Copy>(levels: &[(u8, T)], grey: u16, x: u32, y: u32) -> T {
     levels[if up { above } else { below }].1
 }
 
-/// The bright colour among the sixteen that has the same strong channels.
-fn strongest(red: u8, green: u8, blue: u8) -> Color {
-    let strong = |value: u8| value > red.max(green).max(blue) / 2;
-    match (strong(red), strong(green), strong(blue)) {
-        (true, true, true) => Color::White,
-        (true, true, false) => Color::LightYellow,
-        (true, false, true) => Color::LightMagenta,
-        (true, false, false) => Color::LightRed,
-        (false, true, true) => Color::LightCyan,
-        (false, true, false) => Color::LightGreen,
-        (false, false, true) => Color::LightBlue,
-        (false, false, false) => Color::Black,
+/// One of the sixteen colours with the same strong channels, as bright as the strongest of them.
+fn sixteen([red, green, blue]: [u8; 3], x: u32, y: u32) -> Color {
+    let (least, most) = (red.min(green).min(blue), red.max(green).max(blue));
+    let (dark, bright) = match [red, green, blue].map(|value| value > most / 2) {
+        [true, true, false] => (Color::Yellow, Color::LightYellow),
+        [true, false, true] => (Color::Magenta, Color::LightMagenta),
+        [true, false, false] => (Color::Red, Color::LightRed),
+        [false, true, true] => (Color::Cyan, Color::LightCyan),
+        [false, true, false] => (Color::Green, Color::LightGreen),
+        [false, false, true] => (Color::Blue, Color::LightBlue),
+        [true, true, true] | [false, false, false] => (Color::Gray, Color::White),
+    };
+    // JPEG leaves greys with a tint.
+    if bright == Color::White || most - least <= GREY_SPREAD_MAX {
+        return dithered(&SIXTEEN, luminance([red, green, blue]).into(), x, y);
     }
+    dithered(&[(0, Color::Black), (DARK, dark), (255, bright)], most.into(), x, y)
 }
 
 /// Level and number of each grey: 16 and 231 end the cube, 59, 102, 145 and 188 are its diagonal, 232 to 255 the ramp.
@@ -231,6 +237,34 @@ mod tests {
                 .sum();
             let mean = sum / 64.0;
             assert!((mean - f64::from(value)).abs() <= 5.0, "{value} became {mean}");
+        }
+    }
+
+    #[test]
+    fn with_sixteen_colours_a_tinted_pixel_is_as_bright_as_it_is() {
+        let of = |pixel: [u8; 3]| {
+            let raster = Raster { width: 8, height: 8, pixels: Pixels::Rgb(pixel.repeat(64)) };
+            let buffer = drawn(Rect::new(0, 0, 8, 4), &raster, None, Colours::Sixteen);
+            let lower = buffer.content.iter().map(|cell| cell.bg);
+            let upper = buffer.content.iter().map(|cell| if cell.symbol() == " " { cell.bg } else { cell.fg });
+            let mut all: Vec<_> = lower.chain(upper).collect();
+            all.sort_by_key(|colour| colour.to_string());
+            all.dedup();
+            all
+        };
+        // Noise in the dark and in the grey of an ultrasound image, a flow towards and away from the probe, skin.
+        for (pixel, colours) in [
+            ([3, 2, 2], &[Color::Black][..]),
+            ([2, 1, 1], &[Color::Black]),
+            ([100, 96, 98], &[Color::Black, Color::DarkGray]),
+            ([255, 250, 252], &[Color::Gray, Color::White]),
+            ([30, 2, 2], &[Color::Black, Color::Red]),
+            ([170, 0, 0], &[Color::Red]),
+            ([0, 40, 200], &[Color::Blue, Color::LightBlue]),
+            ([255, 0, 0], &[Color::LightRed]),
+            ([90, 70, 60], &[Color::Black, Color::DarkGray]),
+        ] {
+            assert_eq!(of(pixel), colours, "{pixel:?}");
         }
     }
 

@@ -19,7 +19,7 @@ const CUBE: [u16; 3] = [5, 7, 5];
 const CUBE_COLOURS: u16 = CUBE[0] * CUBE[1] * CUBE[2];
 
 /// Channels that are this close together are a grey.
-const GREY_SPREAD_MAX: u8 = 12;
+pub(super) const GREY_SPREAD_MAX: u8 = 12;
 
 /// Greys, then inks, then the cube if there is room for it.
 #[derive(Debug, Clone)]
