@@ -1,11 +1,12 @@
 //! Taking a study out: plain DICOM files for the reader's own viewer.
 //!
 //! Names say the place in the study and nothing else (`series-001/00001.dcm`): no text of a header becomes a
-//! path. Each file is checked against its hash before it is written and is on disk before the export says so.
+//! path. Each file is checked against its hash before it is written and is on disk before the export says so; until
+//! it is whole it has another name, so that no viewer opens half an image, however the writing ended.
 //! Nothing is overwritten: the folder must be empty or new, so that an export never mixes with an older one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::manifest::InstanceEntry;
@@ -15,6 +16,9 @@ use super::source::FILE_BYTES_MAX;
 use crate::encoding::id::ChunkId;
 use crate::encoding::private::Private;
 use crate::seal::chunk::StudyKey;
+
+/// How the name of a file ends that is not whole yet.
+const PART_SUFFIX: &str = ".part";
 
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +39,7 @@ pub fn export(
 ) -> Result<Exported, ExportError> {
     let failed = |path: &Path| {
         let path = Private::new(path.to_path_buf());
-        move |error: std::io::Error| ExportError::Write { path, why: error.kind().to_string() }
+        move |error: io::Error| ExportError::Write { path, why: error.kind().to_string() }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     if fs::read_dir(folder).map_err(failed(folder))?.next().is_some() {
@@ -51,7 +55,7 @@ pub fn export(
         for (instance, place) in instances.iter().zip(1..) {
             let file = open_instance(key, instance, &mut fetch)?;
             let path = series_folder.join(format!("{place:05}.dcm"));
-            write_new(&path, &file).map_err(failed(&path))?;
+            write_whole(&path, |part| part.write_all(&file)).map_err(failed(&path))?;
             exported.files += 1;
             exported.bytes += file.len() as u64;
         }
@@ -73,14 +77,24 @@ pub fn open_instance(
     if same { Ok(file) } else { Err(ExportError::OtherFile) }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Writes a file that has its name once it is whole, into a folder that this export made.
+fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(PART_SUFFIX);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&part)?;
+    let written = write(&mut file).and_then(|()| file.sync_all());
+    // Not every platform renames or removes what is open.
+    drop(file);
+    let written = written.and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // The first error is the one to report; a leftover has no name that a viewer opens.
+        let _ = fs::remove_file(&part);
+    }
+    written
 }
 
 /// Makes the names in a folder durable, where the platform lets one.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
@@ -98,4 +112,28 @@ pub enum ExportError {
     Unpack(#[from] UnpackError),
     #[error("an instance opens to another file than its manifest names")]
     OtherFile,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_when_it_is_whole_and_a_full_disk_leaves_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || {
+            let items = fs::read_dir(folder.path()).unwrap();
+            items.map(|item| item.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        let path = folder.path().join("00001.dcm");
+        let full = write_whole(&path, |file| {
+            file.write_all(&[7; 512])?;
+            assert_eq!(names(), ["00001.dcm.part"]);
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(names().is_empty(), "{:?}", names());
+        write_whole(&path, |file| file.write_all(b"whole")).unwrap();
+        assert_eq!((names(), fs::read(&path).unwrap()), (vec!["00001.dcm".to_owned()], b"whole".to_vec()));
+    }
 }

@@ -278,7 +278,11 @@ pub fn export(
 fn export_failure(error: &ExportError) -> Failure {
     let (code, hint) = match error {
         ExportError::NotEmpty => (FailureCode::WrongUse, "Name a folder that is empty or does not exist yet."),
-        ExportError::Write { .. } => (FailureCode::Failed, "Choose a folder you may write to, with room for it."),
+        ExportError::Write { .. } => (
+            FailureCode::Failed,
+            "Choose a folder you may write to, with room for it. What was written before is whole, but not all of the \
+             study.",
+        ),
         ExportError::Object(ObjectError::Missing { .. }) => {
             (FailureCode::Damaged, "Run `verify`, then fetch the case again.")
         }
