@@ -49,6 +49,8 @@ pub struct Destination {
     naming: bool,
     /// She gave the name herself.
     is_hers: bool,
+    /// The last that was done was a click on the folder itself: another one writes.
+    clicked: bool,
 }
 
 impl Destination {
@@ -70,6 +72,7 @@ impl Destination {
             name: Field::new("", "its name"),
             naming: false,
             is_hers: false,
+            clicked: false,
         };
         destination.propose();
         destination
@@ -153,6 +156,7 @@ impl Destination {
     }
 
     pub fn act(&mut self, action: Action, area: Rect, context: &mut Context<'_>) -> Written {
+        self.clicked = false;
         if self.naming {
             match action {
                 Action::Open => {
@@ -214,7 +218,16 @@ impl Destination {
             MouseEventKind::ScrollDown => self.act(Action::Down, area, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, area, context),
             MouseEventKind::Down(MouseButton::Left) if !self.typing() => {
-                match self.browser.clicked(Position::new(pointer.column, pointer.row), parts(area)[2]) {
+                let before = self.browser.chosen().at;
+                let is_again = self.browser.clicked(Position::new(pointer.column, pointer.row), parts(area)[2]);
+                let is_hit = is_again || self.browser.chosen().at != before;
+                // The cursor begins on the folder itself, so that a first click there may only mean to look at it.
+                let is_second = std::mem::replace(&mut self.clicked, is_hit && self.browser.is_at_folder());
+                match is_again {
+                    true if self.clicked && !is_second => {
+                        context.say("Click it once more, or press w, to write here.");
+                        Written::Nothing
+                    }
                     true => self.act(Action::Open, area, context),
                     false => Written::Nothing,
                 }
@@ -224,6 +237,7 @@ impl Destination {
     }
 
     pub fn listed(&mut self, ticket: Ticket, outcome: &Result<Listing, String>, context: &mut Context<'_>) {
+        self.clicked = false;
         self.browser.listed(ticket, outcome, context);
         if let Some(named) = self.browser.take_named() {
             let name = named.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -230,12 +230,13 @@ impl Browser {
             return true;
         }
         match action {
-            Action::Open => match self.chosen_entry() {
+            Action::Open | Action::FolderBelow => match self.chosen_entry() {
                 Some(entry) if entry.kind == Kind::Folder => {
                     if let Some(path) = self.path_of(self.chosen_entry()) {
                         self.open(&path, None, context);
                     }
                 }
+                _ if action == Action::FolderBelow => context.say("Choose a folder to go into."),
                 _ if self.wanted == Wanted::Anything => self.mark(context),
                 _ => return false,
             },

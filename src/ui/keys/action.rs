@@ -88,6 +88,7 @@ pub enum Action {
     Studies,
     Mark,
     FolderAbove,
+    FolderBelow,
     FolderHome,
     FolderMedia,
     HiddenFiles,

@@ -390,7 +390,7 @@ const IMPORT_REPORT: &[Binding] = &[
 const FOLDERS: &[Binding] = &[
     hint(Chord::key('m'), Action::FolderMedia, "stick or disc"),
     hint(Chord::key('/'), Action::TypePath, "type a path"),
-    bind(Chord::plain(KeyCode::Right), Action::Open, "open"),
+    bind(Chord::plain(KeyCode::Right), Action::FolderBelow, "into the folder"),
     bind(Chord::plain(KeyCode::Left), Action::FolderAbove, "folder above"),
     bind(Chord::plain(KeyCode::Backspace), Action::FolderAbove, "folder above"),
     bind(Chord::key('~'), Action::FolderHome, "home folder"),

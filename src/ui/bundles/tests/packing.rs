@@ -272,5 +272,7 @@ fn a_mouse_chooses_and_goes_on() {
     assert!(packing.key_images && packing.choice.recipients() == ["p-okafork3vq7m2x5n4w"]);
     assert_eq!(app.place(), Place::Destination);
     click(&mut app, "./  write");
+    assert!(app.asks().is_empty() && app.said() == "Click it once more, or press w, to write here.");
+    click(&mut app, "./  write");
     assert!(app.asks().starts_with("Pack this bundle?"));
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
 
 use super::*;
 use crate::ui::app::harness::Harness;
 use crate::ui::files::{Entry, Kind};
+use crate::ui::message::Message;
 
 fn study() -> StudyView {
     StudyView {
@@ -82,6 +83,39 @@ fn a_folder_is_walked_to_and_named() {
     app.list(home);
     app.keys("n").control('u').keys("for the viewer").enter().keys("w");
     assert_eq!(directory(&mut app).1, Path::new("/home/anna/docs/for the viewer"));
+}
+
+#[test]
+fn nothing_is_written_by_walking_nor_by_one_click() {
+    let mut app = at_home();
+    app.key(KeyCode::Down).key(KeyCode::Right);
+    app.list(home);
+    app.key(KeyCode::Right).key(KeyCode::Right);
+    assert!(app.waiting.is_empty() && app.said() == "Choose a folder to go into.");
+
+    let click = |app: &mut Harness, words: &str| {
+        let row = app.screen().lines().position(|line| line.contains(words)).unwrap() as u16;
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        app.message(Message::Pointer(MouseEvent { kind, column: 4, row, modifiers: KeyModifiers::NONE }));
+    };
+    let folder = "./  make it";
+    click(&mut app, folder);
+    assert!(app.waiting.is_empty() && app.said() == "Click it once more, or press w, to write here.");
+    // A key between them, or a click elsewhere, and it is a first one again.
+    app.key(KeyCode::Home);
+    click(&mut app, folder);
+    click(&mut app, "It becomes the folder");
+    click(&mut app, folder);
+    assert!(app.waiting.is_empty() && app.place() == Place::Destination);
+    click(&mut app, folder);
+    assert_eq!(directory(&mut app).1, Path::new("/home/anna/docs/ct-chest-2j-s-k3vqabcd"));
+
+    // Two clicks on a folder go into it, as ever.
+    let mut app = at_home();
+    click(&mut app, "docs");
+    click(&mut app, "docs");
+    assert_eq!(app.list(home), 1);
+    assert!(app.waiting.is_empty() && app.body((80, 24)).contains("/home/anna/docs"));
 }
 
 #[test]
