@@ -67,7 +67,13 @@ enum Reading {
     /// To go there, and on to what is called so: into it if it is a folder.
     Named { name: OsString },
     /// To find a stick or disc; these folders come next.
-    Media { next: &'static [&'static str] },
+    Media {
+        next: &'static [&'static str],
+        /// It is the only folder of one where systems put them.
+        within: bool,
+        /// Such an only folder with nothing in it, the first that was found.
+        empty: Option<Listing>,
+    },
     /// To complete a path whose last part begins like this.
     Complete { typed_folder: String, part: String },
 }
@@ -252,7 +258,7 @@ impl Browser {
                 }
             }
             Action::FolderHome => self.open(Path::new("~"), None, context),
-            Action::FolderMedia => self.look_for_media(&MEDIA, context),
+            Action::FolderMedia => self.look_for_media(&MEDIA, None, context),
             Action::HiddenFiles => {
                 let name = self.chosen_entry().map(|entry| entry.name.clone());
                 self.hidden = !self.hidden;
@@ -299,10 +305,18 @@ impl Browser {
         }
     }
 
-    fn look_for_media(&mut self, folders: &'static [&'static str], context: &mut Context<'_>) {
-        match folders {
-            [first, next @ ..] => self.reading = Some((context.list(Path::new(first)), Reading::Media { next })),
-            [] => context.say("No stick and no disc is mounted here; / types another path."),
+    fn look_for_media(&mut self, folders: &'static [&'static str], empty: Option<Listing>, context: &mut Context<'_>) {
+        match (folders, empty) {
+            ([first, next @ ..], empty) => {
+                let reading = Reading::Media { next, within: false, empty };
+                self.reading = Some((context.list(Path::new(first)), reading));
+            }
+            // A person's folder without a stick in it, or a stick with nothing on it: nobody can tell.
+            ([], Some(empty)) => {
+                self.take(empty, None);
+                context.say("This is empty, and no other stick or disc is mounted; / types another path.");
+            }
+            ([], None) => context.say("No stick and no disc is mounted here; / types another path."),
         }
     }
 
@@ -336,7 +350,10 @@ impl Browser {
         }
         // File managers paste paths in quotes or as URLs of files.
         let text = text.trim().trim_matches(['\'', '"']);
-        self.path.paste(text.strip_prefix("file://").unwrap_or(text));
+        match text.strip_prefix("file://") {
+            Some(url) => self.path.paste(&decoded(url.strip_prefix("localhost").unwrap_or(url))),
+            None => self.path.paste(text),
+        }
     }
 
     /// Asks for the folder in which the typed path is completed.
@@ -359,9 +376,9 @@ impl Browser {
             return;
         }
         let Some((_, reading)) = self.reading.take() else { return };
-        let listing = match (outcome, &reading) {
-            (Ok(listing), _) => listing.clone(),
-            (Err(_), Reading::Media { next }) => return self.look_for_media(next, context),
+        let (listing, reading) = match (outcome, reading) {
+            (Ok(listing), reading) => (listing.clone(), reading),
+            (Err(_), Reading::Media { next, empty, .. }) => return self.look_for_media(next, empty, context),
             (Err(why), _) => {
                 self.failed = Some(why.clone());
                 return;
@@ -386,10 +403,14 @@ impl Browser {
                 self.take(listing, None);
                 self.named = Some(path);
             }
-            Reading::Media { next } => match &listing.entries[..] {
-                [] => self.look_for_media(next, context),
+            Reading::Media { next, within, empty } => match &listing.entries[..] {
+                [] if within => self.look_for_media(next, empty.or(Some(listing)), context),
+                [] => self.look_for_media(next, empty, context),
                 // Of one person's folder with her sticks in it, the sticks are meant.
-                [one] if one.kind == Kind::Folder => self.open(&listing.folder.join(&one.name), None, context),
+                [one] if !within && one.kind == Kind::Folder => {
+                    let ticket = context.list(&listing.folder.join(&one.name));
+                    self.reading = Some((ticket, Reading::Media { next, within: true, empty }));
+                }
                 _ => self.take(listing, None),
             },
             Reading::Complete { typed_folder, part } => {
@@ -441,7 +462,40 @@ fn completed(listing: &Listing, part: &str) -> Option<String> {
     Some(shared)
 }
 
+/// The path that a URL means, `%20` being a blank; as it stands if that is no text.
+fn decoded(url: &str) -> String {
+    let mut bytes = Vec::with_capacity(url.len());
+    let mut rest = url.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        // A sign before a number is no digit of it.
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| url.to_owned())
+}
+
 fn is_bundle(entry: &Entry) -> bool {
     let ending = Path::new(&entry.name).extension();
     entry.kind == Kind::File && ending.is_some_and(|ending| ending.eq_ignore_ascii_case(BUNDLE_ENDING))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_a_file_is_the_path_it_means() {
+        for (url, path) in [
+            ("/media/MY%20DISC/M%c3%BCller", "/media/MY DISC/Müller"),
+            ("/a%2", "/a%2"),
+            ("/100%/%zz%+1%", "/100%/%zz%+1%"),
+            ("/%ff", "/%ff"),
+            ("", ""),
+        ] {
+            assert_eq!(decoded(url), path);
+        }
+    }
 }

@@ -212,6 +212,59 @@ fn a_typed_path_completes_itself_and_opens() {
 }
 
 #[test]
+fn a_pasted_url_of_a_file_is_the_path_it_means() {
+    for (pasted, path) in [
+        ("file:///media/MY%20DISC\n", "/media/MY DISC"),
+        ("file://localhost/media/disc", "/media/disc"),
+        ("'/media/100%25'", "/media/100%25"),
+    ] {
+        let mut app = at_disc();
+        app.message(Message::Paste(pasted.into()));
+        assert_eq!(app.top::<Import>().browser.path().text(), path);
+    }
+}
+
+#[test]
+fn a_stick_is_found_wherever_the_system_put_it() {
+    type Folders = &'static [(&'static str, &'static [&'static str])];
+    let table: [(Folders, &str, &str); 5] = [
+        (&[("/run/media", &["anna"]), ("/run/media/anna", &["STICK"])], "/run/media/anna", ""),
+        (
+            &[("/run/media", &["anna"]), ("/run/media/anna", &[]), ("/mnt", &["usb"]), ("/mnt/usb", &["CT", "MR"])],
+            "/mnt/usb",
+            "",
+        ),
+        // Another person's folder, which she may not read.
+        (&[("/run/media", &["ben"]), ("/media", &["disc", "usb"])], "/media", ""),
+        (
+            &[
+                ("/run/media", &["anna"]),
+                ("/run/media/anna", &[]),
+                ("/media", &[]),
+                ("/mnt", &["usb"]),
+                ("/mnt/usb", &[]),
+            ],
+            "/run/media/anna",
+            "This is empty, and no other stick or disc is mounted; / types another path.",
+        ),
+        (&[("/mnt", &[])], "/media/disc", "No stick and no disc is mounted here; / types another path."),
+    ];
+    for (folders, found, said) in table {
+        let mut app = at_disc();
+        app.keys("m");
+        let listed = |path: &Path| {
+            let (_, names) =
+                folders.iter().find(|(folder, _)| Path::new(folder) == path).ok_or("It cannot be read.")?;
+            let entries = names.iter().map(|name| entry(name, Kind::Folder, 0)).collect();
+            Ok(Listing { folder: path.to_owned(), entries, cut: false, file: None })
+        };
+        while app.list(listed) > 0 {}
+        assert_eq!(app.top::<Import>().browser.folder(), Some(Path::new(found)), "{folders:?}");
+        assert_eq!((app.said().as_str(), app.top::<Import>().browser.failed()), (said, None), "{folders:?}");
+    }
+}
+
+#[test]
 fn a_folder_that_nobody_waits_for_any_more_is_dropped() {
     let mut app = at_disc();
     app.key(KeyCode::Down);
