@@ -24,6 +24,8 @@ use dicom_transfer_syntax_registry::entries;
 use super::packing::Layout;
 use super::walk::{self, Encoding, HEADER_BYTES_MAX, Split};
 
+mod names;
+
 /// Longest inflated data set of a deflated file, in bytes.
 pub const INFLATED_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
@@ -278,7 +280,10 @@ fn parse_header(body: &[u8], split: &Split, syntax: &Syntax) -> Result<InMemDico
     let parsed =
         catch_unwind(AssertUnwindSafe(|| InMemDicomObject::read_dataset_with_ts(&header[..], &syntax.of_header())));
     match parsed {
-        Ok(Ok(object)) => Ok(object),
+        Ok(Ok(mut object)) => {
+            names::read_again(&mut object);
+            Ok(object)
+        }
         Ok(Err(error)) => Err(Part10Error::Unreadable { why: error.to_string() }),
         Err(_) => Err(Part10Error::Unreadable { why: "the parser gave up".to_string() }),
     }

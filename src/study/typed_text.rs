@@ -103,12 +103,42 @@ fn find_names(text: &str, tokens: &[Token<'_>], known: &IdentifyingWords, hits: 
         }
     }
     if has_ideographs(text) {
+        let text = FoldedText::of(text);
         for name in known.unspaced_names() {
-            hits.extend(
-                text.match_indices(name)
-                    .map(|(start, name)| Hit { range: start..start + name.len(), kind: HitKind::Name }),
-            );
+            hits.extend(text.places(name).map(|range| Hit { range, kind: HitKind::Name }));
         }
+    }
+}
+
+/// A text folded as names are, character by character, so that what is found in it has a place in the text.
+struct FoldedText {
+    text: String,
+    /// Where each character begins, folded and in the text, and at last where both end.
+    starts: Vec<(usize, usize)>,
+}
+
+impl FoldedText {
+    fn of(text: &str) -> Self {
+        let mut folded_text = String::with_capacity(text.len());
+        let mut starts = Vec::new();
+        for (at, c) in text.char_indices() {
+            let start = folded_text.len();
+            folded_text.push_str(&folded(c.encode_utf8(&mut [0; 4])));
+            if folded_text.len() > start {
+                starts.push((start, at));
+            }
+        }
+        starts.push((folded_text.len(), text.len()));
+        Self { text: folded_text, starts }
+    }
+
+    /// Where a folded name is. One that begins or ends within a character is another syllable.
+    fn places(&self, name: &str) -> impl Iterator<Item = Range<usize>> {
+        let place = |at: usize| {
+            let index = self.starts.binary_search_by_key(&at, |(folded, _)| *folded).ok()?;
+            self.starts.get(index).map(|(_, place)| *place)
+        };
+        self.text.match_indices(name).filter_map(move |(at, name)| Some(place(at)?..place(at + name.len())?))
     }
 }
 

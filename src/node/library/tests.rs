@@ -466,6 +466,15 @@ fn typed_text_that_names_the_patient_is_held_back() {
     check_text(None, &[("question", "Is Farnsbarns better?")]).unwrap();
     assert!(check_text(None, &[("question", "call 030 1234567")]).is_err());
     check_text(Some(&IdentifyingWords::new()), &[]).unwrap();
+    let mut unread = IdentifyingWords::new();
+    unread.add_unread_name();
+    for (text, begins) in [("An 8 mm nodule?", "A name in"), ("call 030 1234567", "1 place in the text looks like")] {
+        let failure = check_text(Some(&unread), &[("question", text)]).unwrap_err();
+        assert_eq!(failure.code, FailureCode::TextCheck);
+        assert!(failure.what.starts_with(begins), "{}", failure.what);
+        assert!(failure.what.ends_with("only general forms were looked for. Nothing was sent."), "{}", failure.what);
+    }
+    check_text(Some(&unread), &[("question", " ")]).unwrap();
 }
 
 #[test]

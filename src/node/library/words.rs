@@ -98,13 +98,17 @@ pub fn words_of(store: &Store, studies: &[StudyId]) -> Result<Option<Identifying
     Ok(words)
 }
 
+const UNREAD_NAMES: &str = "A name in the patient's data is in characters that could not be read: for it, only general \
+                            forms were looked for. Nothing was sent.";
+
 /// Longest piece of text that a hit shows, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
 
 /// Looks through what a person typed, field by field, before it is sealed.
 ///
 /// # Errors
-/// [`FailureCode::TextCheck`], with one detail a field that lists each place and what it looks like.
+/// [`FailureCode::TextCheck`], with one detail a field that lists each place and what it looks like. Without any, if a
+/// name could not be read: the text may hold it, and only a person can say.
 pub fn check_text(words: Option<&IdentifyingWords>, fields: &[(&str, &str)]) -> Result<(), Failure> {
     let mut failure = Failure::new(FailureCode::TextCheck, "");
     let mut places = 0;
@@ -123,10 +127,13 @@ pub fn check_text(words: Option<&IdentifyingWords>, fields: &[(&str, &str)]) -> 
             .collect();
         failure = failure.detail(field, lines);
     }
-    if places == 0 {
-        return Ok(());
-    }
+    let unread = words.is_some_and(IdentifyingWords::has_unread_names);
     let (verb, plural) = if places == 1 { ("looks", "") } else { ("look", "s") };
-    failure.what = format!("{places} place{plural} in the text {verb} like identifying data; nothing was sent.");
+    failure.what = match places {
+        0 if !unread || fields.iter().all(|(_, text)| text.trim().is_empty()) => return Ok(()),
+        0 => UNREAD_NAMES.to_owned(),
+        _ if unread => format!("{places} place{plural} in the text {verb} like identifying data. {UNREAD_NAMES}"),
+        _ => format!("{places} place{plural} in the text {verb} like identifying data; nothing was sent."),
+    };
     Err(failure.hint("Change the text, or read it and repeat with --text-checked."))
 }

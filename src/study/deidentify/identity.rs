@@ -90,11 +90,19 @@ fn collect(object: &InMemDicomObject, depth: usize, words: &mut IdentifyingWords
             VR::DT => each_text(element, |text| {
                 read_datetime_date(text).into_iter().for_each(|date| words.add_date(date));
             }),
-            VR::PN => each_text(element, |text| words.add_name(text)),
+            VR::PN => each_text(element, |text| add_name(words, text)),
             _ if IDENTIFIERS.contains(&tag) => each_text(element, |text| words.add_identifier(text)),
-            _ if tag == tags::PATIENT_NAME => each_text(element, |text| words.add_name(text)),
+            _ if tag == tags::PATIENT_NAME => each_text(element, |text| add_name(words, text)),
             _ => {}
         }
+    }
+}
+
+fn add_name(words: &mut IdentifyingWords, name: &str) {
+    words.add_name(name);
+    // Bytes that were read in a wrong set give control characters, too.
+    if !values::is_readable(name.trim_matches(['\t', '\r', '\n'])) {
+        words.add_unread_name();
     }
 }
 
@@ -134,5 +142,21 @@ mod tests {
             assert!(identity.words.has(word), "{word}");
         }
         assert!(!format!("{identity:?}").contains("77"));
+        assert!(!identity.words.has_unread_names());
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_told_of() {
+        for (name, unread) in [
+            ("Yamada^Tarou", false),
+            ("山田^太郎", false),
+            ("a\u{1b}$(Zb", true),
+            ("M\u{fffd}ller", true),
+            ("å±±ç\u{94}°", true),
+            ("Doe\r\n", false),
+        ] {
+            let header = InMemDicomObject::from_element_iter([DataElement::new(tags::PATIENT_NAME, VR::PN, name)]);
+            assert_eq!(Identity::of(&header).words.has_unread_names(), unread, "{name:?}");
+        }
     }
 }

@@ -33,6 +33,10 @@ pub struct IdentifyingWords {
     /// Dates as `YYYYMMDD`.
     #[n(2)]
     dates: Private<BTreeSet<u32>>,
+    /// A name was in characters that could not be read, so it is not among these.
+    #[n(3)]
+    #[cbor(default, skip_if = "std::ops::Not::not")]
+    unread_names: bool,
 }
 
 impl IdentifyingWords {
@@ -52,6 +56,11 @@ impl IdentifyingWords {
             }
         }
         self.names = Private::new(names);
+    }
+
+    /// Remembers that there is a name that could not be read.
+    pub fn add_unread_name(&mut self) {
+        self.unread_names = true;
     }
 
     /// Remembers an identifier whole and by its words.
@@ -92,6 +101,12 @@ impl IdentifyingWords {
         union(&mut self.names, &other.names);
         union(&mut self.identifiers, &other.identifiers);
         union(&mut self.dates, &other.dates);
+        self.unread_names |= other.unread_names;
+    }
+
+    /// Whether a name is missing here, so that a text may hold it unnoticed.
+    pub fn has_unread_names(&self) -> bool {
+        self.unread_names
     }
 
     pub fn has_name(&self, word: &str) -> bool {
@@ -259,5 +274,32 @@ mod tests {
         let bytes = crate::encoding::to_bytes(&known);
         assert_eq!(crate::encoding::from_bytes::<IdentifyingWords>(&bytes, 1024).as_ref(), Ok(&known));
         assert!(!format!("{known:?}").to_lowercase().contains("doe"));
+        known.add_unread_name();
+        let mut merged = IdentifyingWords::new();
+        merged.merge(&known);
+        assert!(merged.has_unread_names());
+        let bytes = crate::encoding::to_bytes(&known);
+        assert!(crate::encoding::from_bytes::<IdentifyingWords>(&bytes, 1024).unwrap().has_unread_names());
+    }
+
+    #[test]
+    fn what_was_stored_before_unread_names_were_known_is_read() {
+        #[derive(Encode)]
+        #[cbor(map)]
+        struct Before {
+            #[n(0)]
+            names: Private<BTreeSet<String>>,
+            #[n(1)]
+            identifiers: Private<BTreeSet<String>>,
+            #[n(2)]
+            dates: Private<BTreeSet<u32>>,
+        }
+        let before = Before {
+            names: Private::new(BTreeSet::from(["doe".to_owned()])),
+            identifiers: Private::default(),
+            dates: Private::default(),
+        };
+        let known: IdentifyingWords = crate::encoding::from_bytes(&crate::encoding::to_bytes(&before), 1024).unwrap();
+        assert!(known.has_name("Doe") && !known.has_unread_names());
     }
 }
