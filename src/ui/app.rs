@@ -2,7 +2,7 @@
 //!
 //! Screens lie on each other; the top one takes the keys, all of them hear of answers and of what happens. Help,
 //! palette and questions lie over them and take the keys first. Locking drops every screen, so that nothing of a
-//! patient is left behind the lock.
+//! patient is left behind the lock; work that a screen waits for ends with it, so by itself the app locks after that.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,10 @@ use crate::view::raster::Scene;
 
 /// How long a node may be silent at the start before the screen says so, in milliseconds.
 const LOOKING_MS: u64 = 3_000;
+
+/// How much longer than it was set work under way keeps the app from locking by itself, in milliseconds: what takes
+/// longer than that may be stuck, and nobody may be near.
+const WORK_MS_MAX: u64 = 60 * 60 * 1000;
 
 /// How the app starts.
 #[derive(Debug, Clone)]
@@ -75,6 +79,8 @@ pub struct App {
     locked: bool,
     size: (u16, u16),
     last_key_ms: u64,
+    /// Whether a screen was working when time passed last.
+    working: bool,
     /// How long the node has not answered at all.
     waited_ms: u64,
     quitting: bool,
@@ -100,6 +106,7 @@ impl App {
             locked: true,
             size,
             last_key_ms: 0,
+            working: false,
             waited_ms: 0,
             quitting: false,
         };
@@ -314,11 +321,25 @@ impl App {
         if self.screens.is_empty() {
             self.waited_ms = turn.now_ms;
         }
-        if !self.locked && turn.now_ms.saturating_sub(self.last_key_ms) >= self.options.lock_after_ms {
+        if !self.locked && self.is_left_alone(turn.now_ms) {
             self.lock(turn);
             return;
         }
         self.with_all(turn, |screen, context| screen.tick(context));
+    }
+
+    /// Whether nobody has touched a key for so long that it locks; the time begins anew when work under way ends.
+    fn is_left_alone(&mut self, now_ms: u64) -> bool {
+        let was_working = self.working;
+        self.working = self.screens.iter().any(|screen| screen.is_working());
+        let more_ms = if was_working || self.working { WORK_MS_MAX } else { 0 };
+        if now_ms.saturating_sub(self.last_key_ms) >= self.options.lock_after_ms.saturating_add(more_ms) {
+            return true;
+        }
+        if was_working && !self.working {
+            self.last_key_ms = now_ms;
+        }
+        false
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: Outcome, turn: &mut Turn) {

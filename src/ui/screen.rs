@@ -224,6 +224,12 @@ pub trait Screen: Any {
         None
     }
 
+    /// Whether something is under way that somebody waits for and that ends with the screen: meanwhile the app does not
+    /// lock by itself.
+    fn is_working(&self) -> bool {
+        false
+    }
+
     /// Called when it comes to the top, also again.
     fn shown(&mut self, _context: &mut Context<'_>) {}
 

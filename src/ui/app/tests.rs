@@ -90,6 +90,54 @@ fn it_locks_by_itself_and_still_says_that_something_urgent_came() {
 }
 
 #[test]
+fn it_does_not_lock_by_itself_before_work_that_somebody_waits_for_is_done() {
+    const HOUR_MS: u64 = 3_600_000;
+    let working = || {
+        let mut app = with_falcon((80, 24));
+        app.keys("v").pass(899_000 + HOUR_MS);
+        assert!(!app.shows("is locked") && app.shows("does not lock by itself"), "{}", app.screen());
+        app
+    };
+    let cancelled = |app: &Harness| app.wished.iter().any(|wish| matches!(wish, Wish::Cancel { .. }));
+    let verified = |app: &mut Harness| {
+        let is_verify = |(_, request): &&(Ticket, Request)| matches!(request, Request::Verify { .. });
+        let ticket = app.waiting.iter().find(is_verify).expect("it verifies").0;
+        let (problems, state_hash) = (Vec::new(), None);
+        app.reply(ticket, Reply::VerifyReport { ok: true, entries: 1, chunks: 1, problems, state_hash });
+    };
+
+    let mut app = working();
+    verified(&mut app);
+    app.pass(250).pass(899_000);
+    assert!(app.shows("All is as it was signed.") && !cancelled(&app), "the time begins anew: {}", app.screen());
+    app.pass(1_000);
+    assert!(app.shows("is locked"), "{}", app.screen());
+
+    let mut app = working();
+    app.keys(":").pass(1_000);
+    assert!(!app.shows("is locked"), "a key counts meanwhile, too");
+    app.pass(898_000 + HOUR_MS);
+    assert!(!app.shows("is locked"), "work under a palette is work");
+    app.pass(1_000);
+    assert!(app.shows("is locked") && cancelled(&app), "an hour longer at most: {}", app.screen());
+
+    // The machine slept, and the work was done before the first tick after that.
+    let mut app = working();
+    verified(&mut app);
+    app.pass(1_000);
+    assert!(app.shows("is locked"), "{}", app.screen());
+
+    for is_by_hand in [true, false] {
+        let mut app = working();
+        match is_by_hand {
+            true => app.control('l'),
+            false => app.followed(Event::Happened { what: "locked".into(), case: None, who: None }),
+        };
+        assert!(app.shows("is locked") && cancelled(&app), "at once: {}", app.screen());
+    }
+}
+
+#[test]
 fn an_answer_from_before_locking_is_dropped() {
     let mut app = Harness::new((80, 24), |_| None);
     let cases = vec![summary("c-1", "amber falcon", "Cyst?")];

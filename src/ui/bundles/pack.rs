@@ -260,6 +260,10 @@ impl Screen for PackBundle {
         self.step == Step::Where && self.destination.typing()
     }
 
+    fn is_working(&self) -> bool {
+        self.busy.is_some()
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         self.read(context);
     }

@@ -216,6 +216,10 @@ impl Screen for TakeBundle {
         self.step == Step::Choose && self.browser.is_typing()
     }
 
+    fn is_working(&self) -> bool {
+        self.busy.is_some()
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         self.browser.start(context);
     }

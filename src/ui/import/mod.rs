@@ -404,6 +404,10 @@ impl Screen for Import {
         self.is_choosing(Source::Files) && self.browser.is_typing()
     }
 
+    fn is_working(&self) -> bool {
+        self.busy.is_some()
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         self.browser.start(context);
         self.arrivals.read(context);

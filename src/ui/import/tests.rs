@@ -302,6 +302,7 @@ fn finding_studies_can_be_stopped_and_its_late_answer_is_dropped() {
         seconds_left: Some(1),
     };
     app.message(Message::OnTheWay { ticket, event: Event::Progress(progress) });
+    app.pass(1_800_000);
     app.body_looks_like("import/finding");
     app.key(KeyCode::Esc);
     assert!(app.wished.iter().any(|wish| matches!(wish, Wish::Cancel { ticket: of } if *of == ticket)));
@@ -447,6 +448,7 @@ fn an_import_shows_its_rate_and_ends_in_a_report() {
         seconds_left: Some(65),
     };
     app.message(Message::OnTheWay { ticket, event: Event::Progress(progress) });
+    app.pass(1_800_000);
     app.body_looks_like("import/taking-in");
     app.reply(ticket, Reply::Imported(report()));
     app.body_looks_like("import/report");

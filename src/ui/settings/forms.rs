@@ -122,7 +122,8 @@ impl SettingForm {
             Setting::LockAfter => (
                 "When the screen locks by itself",
                 "After so long without a key the screen is covered and the vault closed. Deliveries are taken in \
-                 meanwhile; nothing is opened or signed.",
+                 meanwhile; nothing is opened or signed. Packing, exporting, verifying or importing that is on the \
+                 screen is not cut off: the time begins when it is done, an hour later at most.",
             ),
             Setting::Passphrase => (
                 "Another passphrase",

@@ -130,6 +130,10 @@ impl Screen for ExportStudy {
         matches!(self.step, Step::Where) && self.destination.typing()
     }
 
+    fn is_working(&self) -> bool {
+        matches!(self.step, Step::Write { .. })
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         self.destination.start(context);
     }

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::{Report, Verification, What};
 use crate::encoding::text::shown;
 use crate::ui::look::Look;
-use crate::ui::widget::amount::draw_progress;
+use crate::ui::widget::amount::{LOCKS_LATER, draw_progress};
 use crate::ui::widget::popup;
 use crate::ui::widget::wrap::wrapped;
 
@@ -29,7 +29,7 @@ pub(super) fn verification(screen: &Verification, frame: &mut Frame<'_>, area: R
     };
     let head = Text { cells: area.width, look, lines: vec![Line::raw("")] }
         .plain(&format!("Verifying {what}."))
-        .dim("Every signature, seal and hash once more, on this machine alone. Deliveries are taken in meanwhile. Esc stops it; nothing is changed either way.")
+        .dim(&format!("Every signature, seal and hash once more, on this machine alone. Deliveries are taken in meanwhile. Esc stops it; nothing is changed either way. {LOCKS_LATER}"))
         .gap();
     let rows = u16::try_from(head.lines.len()).unwrap_or(u16::MAX);
     let [text, rest] = popup::head(area, rows);

@@ -91,6 +91,10 @@ impl Screen for Verification {
         }
     }
 
+    fn is_working(&self) -> bool {
+        self.asked.is_some()
+    }
+
     fn shown(&mut self, context: &mut Context<'_>) {
         if self.asked.is_none() && self.found.is_none() {
             self.begin(context);

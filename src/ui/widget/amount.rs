@@ -70,16 +70,19 @@ pub fn draw_progress(frame: &mut Frame<'_>, area: Rect, at: Option<&Progress>, l
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// Draws what is under way over a whole screen, how far it is, and what it is about.
+/// What the lock does while a screen works.
+pub const LOCKS_LATER: &str = "The screen does not lock by itself until this is done, an hour longer at most.";
+
+/// Draws what is under way over a whole screen, how far it is, what it is about, and what the lock does meanwhile.
 pub fn draw_busy(frame: &mut Frame<'_>, area: Rect, what: &str, about: &str, at: Option<&Progress>, look: Look) {
     let middle = Rect { y: area.y + area.height / 3, height: area.height - area.height / 3, ..area };
     let line = Rect { height: 1.min(middle.height), ..middle };
     frame.render_widget(Paragraph::new(Line::styled(format!(" {what}"), look.heading())), line);
     let bar = Rect { y: middle.y + 2, height: middle.height.saturating_sub(2).min(2), ..middle };
     draw_progress(frame, bar, at, look);
-    let below = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(4), ..middle }.intersection(area);
-    let words = Line::styled(format!(" {about}"), look.dim());
-    frame.render_widget(Paragraph::new(words).wrap(Wrap { trim: false }), below);
+    let below = Rect { y: bar.y + 3, height: middle.height.saturating_sub(5).min(6), ..middle }.intersection(area);
+    let words = [LOCKS_LATER, "", about].map(|words| Line::styled(format!(" {words}"), look.dim()));
+    frame.render_widget(Paragraph::new(words.to_vec()).wrap(Wrap { trim: false }), below);
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn everything_shared_goes_to_the_chosen_into_a_file_that_is_new() {
     assert_eq!(path, Path::new("/run/media/anna/STICK/dr-ben-okafor-2026-11-24-2.bundle"), "the plain name is taken");
     app.body_looks_like("bundles/pack-beginning");
     app.on_the_way(progress("pack", 24_000_000));
+    app.pass(1_800_000);
     app.body_looks_like("bundles/pack-busy");
     app.on_the_way(progress("pack", 64_000_000));
     app.body_looks_like("bundles/pack-reading-back");

@@ -52,7 +52,7 @@ fn bundles_stand_first_and_a_bundle_is_looked_into_before_it_is_taken_in() {
     app.body_looks_like("bundles/take-stick");
     app.enter();
     app.body_looks_like("bundles/take-looking");
-    app.on_the_way(progress("verify", 24_000_000));
+    app.on_the_way(progress("verify", 24_000_000)).pass(1_800_000);
     assert_eq!(app.place(), Place::Busy);
     looked(held()).body_looks_like("bundles/held");
 }
@@ -64,6 +64,7 @@ fn what_a_bundle_brought_is_said_and_its_new_case_opens() {
     let (ticket, request) = app.waiting[0].clone();
     assert!(matches!(&request, Request::BundleUnpack { path } if path.ends_with("STICK/from\u{1b}[2J weiss.BUNDLE")));
     app.on_the_way(progress("unpack", 24_000_000));
+    app.pass(1_800_000);
     app.body_looks_like("bundles/take-busy");
     app.take_waiting();
     let unpacked = Reply::Unpacked {

@@ -68,6 +68,7 @@ fn it_goes_into_a_new_folder_under_home_unless_another_is_chosen() {
         seconds_left: Some(1),
     };
     app.on_the_way(Event::Progress(progress));
+    app.pass(1_800_000);
     app.body_looks_like("studies/export-busy");
     let directory = path.display().to_string();
     app.reply(ticket, Reply::Exported { instances: 118, bytes: 64_000_000, directory });
