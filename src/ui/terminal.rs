@@ -19,6 +19,7 @@ use crossterm::terminal::{
 };
 use ratatui::Frame;
 use ratatui::backend::{Backend, ClearType, CrosstermBackend};
+use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
 use super::graphics::{Answer, Capabilities, Environment, Setting, query};
@@ -40,6 +41,8 @@ pub struct Terminal {
     ratatui: ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>,
     environment: Environment,
     answer: Option<Answer>,
+    /// What is on the screen; nothing if that is not known.
+    drawn: Option<Buffer>,
     /// Dropped last: gives the terminal back.
     _guard: Guard,
 }
@@ -59,7 +62,7 @@ impl Terminal {
         let answer = query::ask(&environment);
         let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()));
         let ratatui = ratatui::Terminal::new(backend)?;
-        let mut terminal = Self { ratatui, environment, answer, _guard: guard };
+        let mut terminal = Self { ratatui, environment, answer, drawn: None, _guard: guard };
         terminal.forget()?;
         Ok(terminal)
     }
@@ -81,8 +84,18 @@ impl Terminal {
         terminal_size()
     }
 
+    /// Draws what has changed, and sends nothing where nothing has: ratatui's own `draw` resets colours and cursor each
+    /// time, fifty times a second while something moves.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.ratatui.draw(draw).map(|_| ())
+        self.ratatui.autoresize()?;
+        draw(&mut self.ratatui.get_frame());
+        let is_same = self.drawn.as_ref() == Some(self.ratatui.current_buffer_mut());
+        if !is_same {
+            self.ratatui.flush()?;
+            self.drawn = Some(self.ratatui.current_buffer_mut().clone());
+        }
+        self.ratatui.swap_buffers();
+        if is_same { Ok(()) } else { Backend::flush(self.ratatui.backend_mut()) }
     }
 
     /// Writes bytes as they are, at once.
@@ -95,6 +108,7 @@ impl Terminal {
     /// Forgets what is on the screen, so that the next drawing sends all of it. Not by ratatui's own `clear`, which asks
     /// where the cursor is: an answer that is late, or never comes, would end the app.
     pub fn forget(&mut self) -> io::Result<()> {
+        self.drawn = None;
         self.ratatui.backend_mut().clear_region(ClearType::All)?;
         // The buffer of the next drawing is blank, and so is the one it is compared with from here on.
         self.ratatui.swap_buffers();
