@@ -22,6 +22,8 @@ pub struct Images {
     base: u32,
     pub(super) last: u32,
     sent: HashSet<u32>,
+    /// Emptied, to be used again: so the terminal never holds more images than were there at once.
+    spare: Vec<u32>,
     kept: HashMap<Key, Kept>,
     /// Pictures whose successors have been sent: freed when those have been placed.
     outgrown: Vec<u32>,
@@ -51,15 +53,28 @@ impl Images {
     pub fn new(seed: u32) -> Self {
         // Spread, as process numbers are close to each other; never 0, which is no number.
         let base = (seed.wrapping_mul(0x9e37_79b1) | 1 << 31) & !((1 << COUNTING_BITS) - 1);
-        Self { base, last: 0, sent: HashSet::new(), kept: HashMap::new(), outgrown: Vec::new(), now: 0 }
+        Self {
+            base,
+            last: 0,
+            sent: HashSet::new(),
+            spare: Vec::new(),
+            kept: HashMap::new(),
+            outgrown: Vec::new(),
+            now: 0,
+        }
     }
 
     pub fn begin_frame(&mut self) {
         self.now += 1;
     }
 
-    /// Sends an image under a number that none on the other side has.
+    /// Sends an image under a number that none on the other side has, or one that was emptied.
     pub fn send(&mut self, out: &mut Vec<u8>, png: &[u8]) -> u32 {
+        if let Some(image) = self.spare.pop() {
+            self.sent.insert(image);
+            command::transmit(out, image, png);
+            return image;
+        }
         loop {
             // Ends: the terminal's memory holds fewer images than there are numbers.
             self.last = if self.last + 1 == 1 << COUNTING_BITS { 1 } else { self.last + 1 };
@@ -99,7 +114,8 @@ impl Images {
 
     pub fn free(&mut self, out: &mut Vec<u8>, image: u32) {
         if self.sent.remove(&image) {
-            command::free(out, image);
+            command::empty(out, image);
+            self.spare.push(image);
         }
     }
 
@@ -124,12 +140,13 @@ impl Images {
     }
 
     pub fn free_all(&mut self, out: &mut Vec<u8>) {
-        self.sent.iter().for_each(|image| command::free(out, *image));
+        self.sent.iter().chain(&self.spare).for_each(|image| command::free(out, *image));
         self.forget();
     }
 
     pub fn forget(&mut self) {
         self.sent.clear();
+        self.spare.clear();
         self.kept.clear();
         self.outgrown.clear();
     }

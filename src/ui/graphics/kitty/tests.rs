@@ -11,6 +11,9 @@ use crate::view::raster::{Area, Crop, PictureId};
 
 const CELL: CellSize = CellSize { width: 10, height: 20 };
 
+/// The size of an image that was emptied.
+const EMPTIED: (u32, u32) = (1, 1);
+
 /// What a terminal would hold.
 #[derive(Default)]
 struct Terminal {
@@ -62,10 +65,18 @@ impl Terminal {
                 self.sent += payload.len();
                 self.loading.extend(BASE64.decode(payload.as_bytes()).unwrap());
                 if keys["m"] == "0" {
-                    let png = std::mem::take(&mut self.loading);
-                    let reader = ::png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
-                    let size = (reader.info().width, reader.info().height);
-                    assert_eq!(self.images.insert(self.loading_image, size), None, "a number is used once");
+                    let data = std::mem::take(&mut self.loading);
+                    let size = if keys.get("f").is_some_and(|format| format == "24") {
+                        assert_eq!(data.len() as u32, number("s") * number("v") * 3);
+                        EMPTIED
+                    } else {
+                        let reader = ::png::Decoder::new(std::io::Cursor::new(data)).read_info().unwrap();
+                        (reader.info().width, reader.info().height)
+                    };
+                    let before = self.images.insert(self.loading_image, size);
+                    let is_free = size == EMPTIED || before.is_none_or(|before| before == EMPTIED);
+                    assert!(is_free, "only what was emptied is used again");
+                    assert!(!self.placements.keys().any(|(of, _)| *of == self.loading_image));
                 }
             }
             Some("p") => {
@@ -79,17 +90,29 @@ impl Terminal {
                 assert!(numbers["w"] > 0 && numbers["h"] > 0);
                 self.placements.insert((image, placement), (cursor.to_owned(), numbers));
             }
+            Some("d") if keys["d"] == "i" && !keys.contains_key("p") => {
+                let image = number("i");
+                assert!(self.images.contains_key(&image), "only what was sent is emptied");
+                self.placements.retain(|(of, _), _| *of != image);
+            }
             Some("d") if keys["d"] == "i" => {
                 let known = self.placements.remove(&(number("i"), number("p")));
                 assert!(known.is_some(), "only what was placed is taken away");
             }
             Some("d") if keys["d"] == "I" => {
                 let image = number("i");
-                assert!(self.images.remove(&image).is_some(), "only what was sent is freed");
                 self.placements.retain(|(of, _), _| *of != image);
+                // As Kitty does: others that are not placed just now go with it.
+                let placed = &self.placements;
+                self.images.retain(|of, _| placed.keys().any(|(image, _)| image == of));
             }
             _ => panic!("unknown command {keys:?}"),
         }
+    }
+
+    /// Images that were not emptied.
+    fn held(&self) -> usize {
+        self.images.values().filter(|size| **size != EMPTIED).count()
     }
 
     /// Cells and keys of what lies at a height.
@@ -168,7 +191,7 @@ fn a_moved_mark_sends_ink_only() {
     }
     scene.overlay = None;
     show(&mut kitty, &mut terminal, &scene);
-    assert_eq!((terminal.at(Z_INK).len(), terminal.images.len()), (0, 2));
+    assert_eq!((terminal.at(Z_INK).len(), terminal.held()), (0, 2));
 }
 
 #[test]
@@ -189,7 +212,7 @@ fn a_picture_that_needs_more_black_is_sent_again_and_the_old_one_freed() {
     show(&mut kitty, &mut terminal, &scene);
     scene.picture.as_mut().unwrap().target = Area { x: 3, y: 7, width: 791, height: 787 };
     show(&mut kitty, &mut terminal, &scene);
-    assert_eq!((terminal.images.len(), terminal.at(Z_PICTURE).len()), (2, 1));
+    assert_eq!((terminal.held(), terminal.at(Z_PICTURE).len()), (2, 1));
 }
 
 #[test]
@@ -237,7 +260,7 @@ fn a_picture_drawn_for_the_screen_is_sent_when_it_changes_and_freed_when_it_goes
         assert!(!keys.contains_key("c"), "pixel by pixel");
     }
     show(&mut kitty, &mut terminal, &scene(1));
-    assert_eq!(terminal.images.len(), 2, "black, and the scene's picture");
+    assert_eq!(terminal.held(), 2, "black, and the scene's picture");
 }
 
 #[test]
@@ -289,7 +312,7 @@ fn one_picture_in_two_viewports_is_sent_once() {
     let one = scene(1);
     let right = Viewport { area: Rect::new(82, 3, 80, 40), content: Content::Scene(&one) };
     terminal.take(&kitty.show(&[viewport(Content::Scene(&one)), right], &[], Quality::EXACT));
-    assert_eq!((terminal.at(Z_PICTURE).len(), terminal.images.len()), (2, 2));
+    assert_eq!((terminal.at(Z_PICTURE).len(), terminal.held()), (2, 2));
 }
 
 #[test]
@@ -327,4 +350,21 @@ fn images_survive_the_wrong_way_round_of_every_frame() {
         terminal.take(&kitty.show(&[Viewport { area, content }], &covered, quality));
         assert_eq!(terminal.at(Z_PICTURE).len(), if covered.is_empty() { 1 } else { 4 }, "frame {frame}");
     }
+}
+
+#[test]
+fn what_is_kept_outlives_what_is_freed_and_the_terminal_is_not_filled_with_numbers() {
+    let (mut kitty, mut terminal) = new();
+    let kept = scene(1);
+    show(&mut kitty, &mut terminal, &kept);
+    for side in 700..720 {
+        let raster = raster(side);
+        let out = kitty.show(&[viewport(Content::Flat { raster: &raster, overlay: None })], &[], Quality::EXACT);
+        terminal.take(&out);
+    }
+    // It is placed again, and the terminal has it still.
+    let bytes = show(&mut kitty, &mut terminal, &kept);
+    assert!(bytes < 1_000, "{bytes}");
+    assert_eq!(terminal.at(Z_PICTURE).len(), 1);
+    assert!(terminal.images.len() <= 4, "{}", terminal.images.len());
 }
