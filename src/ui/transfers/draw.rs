@@ -5,14 +5,14 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::Transfers;
 use crate::encoding::text::shown;
 use crate::node::api::{Progress, TransferView};
 use crate::ui::look::Look;
 use crate::ui::widget::amount::{bytes, duration, progress};
-use crate::ui::widget::text::hanging;
+use crate::ui::widget::text::{hanging, shortened};
 use crate::ui::worklist::arrived;
 
 /// Rows of one transfer: its two lines and a blank one.
@@ -84,7 +84,7 @@ fn transfer(line: &TransferView, is_chosen: bool, width: u16, look: Look) -> [Li
     let room = usize::from(width).saturating_sub(indent.len());
     let how_far = how_far(line, room);
     let waits = line.waits_for.as_ref().map(|why| format!("waits for {}", shown(why))).unwrap_or_default();
-    let dim = |text: &str| Line::styled(format!("{indent}{}", cut(text, room)), look.dim());
+    let dim = |text: &str| Line::styled(format!("{indent}{}", shortened(text, room)), look.dim());
     match (how_far.is_empty(), waits.is_empty()) {
         (true, _) => [first, dim(&waits), Line::raw("")],
         (false, true) => [first, Line::raw(format!("{indent}{how_far}")), Line::raw("")],
@@ -94,21 +94,6 @@ fn transfer(line: &TransferView, is_chosen: bool, width: u16, look: Look) -> [Li
         }
         (false, false) => [first, Line::raw(format!("{indent}{how_far}")), dim(&waits)],
     }
-}
-
-/// As much of a text as fits; the foot has the whole.
-fn cut(text: &str, cells: usize) -> String {
-    if text.width() <= cells {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    for character in text.chars() {
-        if kept.width() + character.width().unwrap_or(0) + 1 > cells {
-            break;
-        }
-        kept.push(character);
-    }
-    kept + "…"
 }
 
 /// What is done of what there is, in so many cells; nothing where it is not about images.
