@@ -259,6 +259,7 @@ impl App {
             Action::Lock => self.lock(turn),
             Action::Quit => self.ask_to_quit(turn),
             Action::QuitConfirmed => self.quit(turn),
+            Action::GoOn => self.ask_status(turn),
             action => self.with_top(turn, |screen, context| screen.act(action, context)),
         }
     }

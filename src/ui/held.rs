@@ -13,18 +13,15 @@ use super::app::App;
 use super::display::Display;
 use super::keys::{Action, Place};
 use super::look::Look;
-use super::message::{Ticket, Wish};
-use super::screen::{Context, Dots, Go, Outcome, Screen};
+use super::message::Wish;
+use super::screen::{Context, Dots, Screen};
 use super::signals::Signals;
 use super::terminal::{Reader, Terminal};
-use super::unlock::Unlock;
-use super::welcome::Welcome;
 use super::widget::popup;
-use super::worklist::Worklist;
 use super::{MESSAGES_MAX, Start, now, terminal_failure};
 use crate::encoding::text::shown;
 use crate::node::NodeOptions;
-use crate::node::api::{Failure, FailureCode, Reply, Request, VERSION};
+use crate::node::api::{Failure, FailureCode, VERSION};
 use crate::node::client::Client;
 
 /// How long nothing is said of a home that does not open: a node that is just ending needs a moment.
@@ -96,17 +93,16 @@ impl Screen for Held {
     }
 }
 
-/// The node of the home is of another version.
+/// The node of the home is of another version. What comes after it is the app's business, as at every start.
 #[derive(Debug)]
 pub(super) struct OtherVersion {
     theirs: Option<String>,
-    asked: Option<Ticket>,
 }
 
 impl OtherVersion {
     /// If that is so.
     pub(super) fn of(theirs: Option<&str>) -> Option<Self> {
-        (theirs != Some(VERSION)).then(|| Self { theirs: theirs.map(str::to_owned), asked: None })
+        (theirs != Some(VERSION)).then(|| Self { theirs: theirs.map(str::to_owned) })
     }
 }
 
@@ -119,23 +115,7 @@ impl Screen for OtherVersion {
         "a node of another version".into()
     }
 
-    fn act(&mut self, action: Action, context: &mut Context<'_>) {
-        if action == Action::Submit && self.asked.is_none() {
-            self.asked = Some(context.ask(Request::Status));
-        }
-    }
-
-    fn answered(&mut self, ticket: Ticket, outcome: &Outcome, context: &mut Context<'_>) {
-        if self.asked.take_if(|asked| *asked == ticket).is_none() {
-            return;
-        }
-        match outcome.as_deref() {
-            Ok(Reply::Status(status)) if !status.initialised => context.go(Go::Only(Box::new(Welcome::default()))),
-            Ok(Reply::Status(status)) if status.locked => context.go(Go::Only(Box::new(Unlock::default()))),
-            Ok(_) => context.go(Go::Only(Box::new(Worklist::default()))),
-            Err(failure) => context.say_failure(failure),
-        }
-    }
+    fn act(&mut self, _action: Action, _context: &mut Context<'_>) {}
 
     fn draw(&self, frame: &mut Frame<'_>, area: Rect, _dots: Dots, look: Look) {
         let theirs = self.theirs.as_deref().map_or_else(
@@ -166,7 +146,7 @@ fn draw_box<const ROWS: usize>(frame: &mut Frame<'_>, area: Rect, title: &str, l
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::api::Status;
+    use crate::node::api::{Reply, Request, Status};
     use crate::ui::app::harness::{Harness, SIZES, status};
 
     #[test]

@@ -137,6 +137,8 @@ pub enum Action {
     SignChecked,
     LeaveConfirmed,
     QuitConfirmed,
+    /// With a node of another version.
+    GoOn,
     // Viewer
     SliceUp,
     SliceDown,

@@ -85,7 +85,7 @@ const EVERYWHERE: &[Binding] = &[
 
 const HELD: &[Binding] = &[hint(Chord::key('q'), Action::Quit, "quit")];
 
-const OTHER_VERSION: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::Submit, "go on all the same")];
+const OTHER_VERSION: &[Binding] = &[hint(Chord::plain(KeyCode::Enter), Action::GoOn, "go on all the same")];
 
 const LIST: &[Binding] = &[
     bind(Chord::plain(KeyCode::Up), Action::Up, "up"),
