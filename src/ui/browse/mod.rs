@@ -116,10 +116,7 @@ impl Browser {
 
     /// Puts the cursor where was clicked; whether it was there already.
     pub fn clicked(&mut self, at: Position, list: Rect) -> bool {
-        if !list.contains(at) {
-            return false;
-        }
-        let row = usize::from(at.y - list.y) + self.chosen.first_seen(usize::from(list.height));
+        let Some(row) = self.chosen.line_at(list, at) else { return false };
         let is_again = row == self.chosen.at;
         if row < self.rows() {
             self.chosen.at = row;

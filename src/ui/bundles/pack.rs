@@ -325,9 +325,8 @@ impl Screen for PackBundle {
             MouseEventKind::Down(MouseButton::Left) if self.step == Step::Choose => {
                 for part in [Part::People, Part::Cases] {
                     let list = pack_draw::list_area(context.area, part);
-                    let row = usize::from(at.y.saturating_sub(list.y));
-                    let row = row + self.choice.chosen(part).first_seen(usize::from(list.height));
-                    if list.contains(at) && row < self.choice.rows(part) {
+                    let row = self.choice.chosen(part).line_at(list, at);
+                    if let Some(row) = row.filter(|row| *row < self.choice.rows(part)) {
                         self.choice.point_at(part, row);
                         return self.mark(context);
                     }

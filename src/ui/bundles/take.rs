@@ -285,12 +285,10 @@ impl Screen for TakeBundle {
                 Step::Held if take_draw::take_line(context.area).contains(at) => self.act(Action::TakeIn, context),
                 Step::Taken => {
                     let list = take_draw::cases_area(context.area, self.brought.cases.len());
-                    let row =
-                        usize::from(at.y.saturating_sub(list.y)) + self.chosen.first_seen(usize::from(list.height));
-                    match row {
-                        row if !list.contains(at) || row >= self.brought.cases.len() => {}
-                        row if row == self.chosen.at => self.act(Action::Open, context),
-                        row => self.chosen.at = row,
+                    match self.chosen.line_at(list, at) {
+                        Some(row) if row == self.chosen.at => self.act(Action::Open, context),
+                        Some(row) if row < self.brought.cases.len() => self.chosen.at = row,
+                        _ => {}
                     }
                 }
                 _ => {}

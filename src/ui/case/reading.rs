@@ -15,6 +15,7 @@ use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::screen::{Context, Dots, Go, Screen};
 use crate::ui::widget::amount::count;
+use crate::ui::widget::list::moved;
 use crate::ui::widget::popup;
 
 /// Widest text, in cells: longer lines are hard to read.
@@ -75,21 +76,13 @@ impl Reading {
         self.text(Look { colour: false }).line_count(text.width).saturating_sub(usize::from(text.height))
     }
 
-    fn scroll(&mut self, action: Action, by: usize, area: Rect) {
+    fn scroll(&mut self, action: Action, times: usize, area: Rect) {
         let [text, _] = Self::parts(area);
         let last = self.first_max(text);
-        let page = usize::from(text.height).max(1);
-        let now = self.first.min(last);
-        self.first = match action {
-            Action::Up => now.saturating_sub(by),
-            Action::Down => now + by,
-            Action::PageUp => now.saturating_sub(page),
-            Action::PageDown => now + page,
-            Action::First => 0,
-            Action::Last => last,
-            _ => now,
+        for _ in 0..times {
+            let first = moved(self.first.min(last), action, last + 1, usize::from(text.height));
+            self.first = first.unwrap_or(self.first);
         }
-        .min(last);
     }
 }
 

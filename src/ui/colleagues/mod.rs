@@ -230,8 +230,9 @@ impl Screen for Colleagues {
         match pointer.kind {
             MouseEventKind::ScrollDown => self.act(Action::Down, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, context),
-            MouseEventKind::Down(MouseButton::Left) if lines.contains(Position::new(pointer.column, pointer.row)) => {
-                let row = usize::from(pointer.row - lines.y) + self.chosen.first_seen(usize::from(lines.height));
+            MouseEventKind::Down(MouseButton::Left) => {
+                let at = Position::new(pointer.column, pointer.row);
+                let Some(row) = self.chosen.line_at(lines, at) else { return };
                 if row < self.cards().len() {
                     self.chosen.at = row;
                 }

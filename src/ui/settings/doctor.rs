@@ -1,5 +1,6 @@
 //! The set-up check: what is as it should be, and what to do where it is not.
 
+use crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -12,11 +13,9 @@ use crate::ui::keys::{Action, Place};
 use crate::ui::look::Look;
 use crate::ui::message::Ticket;
 use crate::ui::screen::{Context, Dots, Go, Outcome, Screen, in_one_line};
+use crate::ui::widget::list::moved;
 use crate::ui::widget::wrap::wrapped;
 use crate::view::raster::Scene;
-
-/// Most lines that are scrolled by: checks are one a colleague, and a few of the home.
-const SCROLL_MAX: u16 = 4096;
 
 /// Cells before a check's words.
 const INDENT_CELLS: usize = 8;
@@ -39,7 +38,8 @@ pub struct Doctor {
     /// Of the terminal, which the node does not know.
     terminal: Vec<Check>,
     looking: Option<Ticket>,
-    scroll: u16,
+    /// The first line that is seen.
+    first: usize,
 }
 
 impl Doctor {
@@ -106,21 +106,24 @@ impl Screen for Doctor {
     }
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
-        let page = parts(context.area)[0].height.max(1);
-        self.scroll = match action {
-            Action::Up => self.scroll.saturating_sub(1),
-            Action::Down => self.scroll.saturating_add(1),
-            Action::PageUp => self.scroll.saturating_sub(page),
-            Action::PageDown => self.scroll.saturating_add(page),
-            Action::First => 0,
-            Action::Last => SCROLL_MAX,
-            Action::Back => return context.go(Go::Back),
-            Action::Refresh => return self.check(context),
-            _ => return,
-        };
-        let lines = self.lines(context.area.width, Look { colour: false }).len();
-        let lines = u16::try_from(lines).unwrap_or(SCROLL_MAX);
-        self.scroll = self.scroll.min(lines.saturating_sub(page));
+        match action {
+            Action::Back => context.go(Go::Back),
+            Action::Refresh => self.check(context),
+            action => {
+                let page = usize::from(parts(context.area)[0].height);
+                let lines = self.lines(context.area.width, Look { colour: false }).len();
+                let first = moved(self.first, action, lines.saturating_sub(page) + 1, page);
+                self.first = first.unwrap_or(self.first);
+            }
+        }
+    }
+
+    fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
+        match pointer.kind {
+            MouseEventKind::ScrollDown => self.act(Action::Down, context),
+            MouseEventKind::ScrollUp => self.act(Action::Up, context),
+            _ => {}
+        }
     }
 
     fn answered(&mut self, ticket: Ticket, outcome: &Outcome, _context: &mut Context<'_>) {
@@ -160,7 +163,8 @@ impl Screen for Doctor {
                 Line::styled("  checking every stored entry and chunk, the network and your colleagues …", look.dim())
             }
             (None, Some(_)) => {
-                let text = Paragraph::new(self.lines(area.width, look)).scroll((self.scroll, 0));
+                let text = Paragraph::new(self.lines(area.width, look))
+                    .scroll((u16::try_from(self.first).unwrap_or(u16::MAX), 0));
                 frame.render_widget(text, area);
                 return;
             }

@@ -376,14 +376,14 @@ impl Screen for LeftOutReview {
     }
 
     fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {
-        let rows = Self::rows(context.area);
+        let (rows, at) = (Self::rows(context.area), Position::new(pointer.column, pointer.row));
         match pointer.kind {
             MouseEventKind::ScrollDown => self.act(Action::Down, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, context),
-            MouseEventKind::Down(MouseButton::Left) if rows.contains(Position::new(pointer.column, pointer.row)) => {
-                let at = usize::from(pointer.row - rows.y) + self.chosen.first_seen(usize::from(rows.height));
-                if at < self.images.as_ref().map_or(0, Vec::len) {
-                    self.go_to(at, context);
+            MouseEventKind::Down(MouseButton::Left) if rows.contains(at) => {
+                let line = self.chosen.line_at(rows, at);
+                if let Some(line) = line.filter(|line| *line < self.images.as_ref().map_or(0, Vec::len)) {
+                    self.go_to(line, context);
                 }
             }
             _ => self.draw_by_mouse(pointer, context),

@@ -19,7 +19,8 @@ const PROBLEM_CELLS: usize = 4;
 
 pub(super) fn verification(screen: &Verification, frame: &mut Frame<'_>, area: Rect, look: Look) {
     if screen.asked.is_none() {
-        let lines = Paragraph::new(lines(screen, area.width, look)).scroll((screen.scroll, 0));
+        let lines = Paragraph::new(lines(screen, area.width, look))
+            .scroll((u16::try_from(screen.first).unwrap_or(u16::MAX), 0));
         frame.render_widget(lines, area);
         return;
     }

@@ -13,10 +13,8 @@ use super::keys::{Action, Place};
 use super::look::Look;
 use super::message::{Ticket, Wish};
 use super::screen::{Context, Dots, Go, Outcome, Screen};
+use super::widget::list::moved;
 use crate::node::api::{Event, Failure, Progress, Reply, Request};
-
-/// Most lines that are scrolled by.
-const SCROLL_MAX: u16 = u16::MAX;
 
 /// What is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +45,8 @@ pub struct Verification {
     asked: Option<Ticket>,
     progress: Option<Progress>,
     found: Option<Result<Report, Failure>>,
-    scroll: u16,
+    /// The first line that is seen.
+    first: usize,
 }
 
 impl Verification {
@@ -60,7 +59,7 @@ impl Verification {
     }
 
     fn of(what: What) -> Self {
-        Self { what, asked: None, progress: None, found: None, scroll: 0 }
+        Self { what, asked: None, progress: None, found: None, first: 0 }
     }
 
     fn begin(&mut self, context: &mut Context<'_>) {
@@ -68,7 +67,7 @@ impl Verification {
             What::Everything => "all".to_owned(),
             What::Case { id, .. } => id.clone(),
         };
-        (self.progress, self.found, self.scroll) = (None, None, 0);
+        (self.progress, self.found, self.first) = (None, None, 0);
         self.asked = Some(context.ask(Request::Verify { what }));
     }
 
@@ -106,26 +105,21 @@ impl Screen for Verification {
     }
 
     fn act(&mut self, action: Action, context: &mut Context<'_>) {
-        let page = context.area.height.max(1);
-        self.scroll = match action {
-            Action::Up => self.scroll.saturating_sub(1),
-            Action::Down => self.scroll.saturating_add(1),
-            Action::PageUp => self.scroll.saturating_sub(page),
-            Action::PageDown => self.scroll.saturating_add(page),
-            Action::First => 0,
-            Action::Last => SCROLL_MAX,
+        match action {
             Action::Stop if self.asked.is_some() => {
                 self.stop(context);
                 context.say("Verifying was stopped. Nothing was changed.");
-                return context.go(Go::Back);
+                context.go(Go::Back);
             }
-            Action::Back => return context.go(Go::Back),
-            Action::Refresh if self.asked.is_none() => return self.begin(context),
-            _ => return,
-        };
-        let lines = draw::lines(self, context.area.width, Look { colour: false }).len();
-        let lines = u16::try_from(lines).unwrap_or(SCROLL_MAX);
-        self.scroll = self.scroll.min(lines.saturating_sub(page));
+            Action::Back => context.go(Go::Back),
+            Action::Refresh if self.asked.is_none() => self.begin(context),
+            action => {
+                let page = usize::from(context.area.height);
+                let lines = draw::lines(self, context.area.width, Look { colour: false }).len();
+                let first = moved(self.first, action, lines.saturating_sub(page) + 1, page);
+                self.first = first.unwrap_or(self.first);
+            }
+        }
     }
 
     fn pointer(&mut self, pointer: MouseEvent, context: &mut Context<'_>) {

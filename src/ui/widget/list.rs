@@ -1,4 +1,6 @@
-//! Which line of a list is chosen, and which part of the list is seen.
+//! Which line of a list is chosen, which part of the list is seen, and where a click falls in it.
+
+use ratatui::layout::{Position, Rect};
 
 use super::super::keys::Action;
 
@@ -11,18 +13,16 @@ pub struct Chosen {
 impl Chosen {
     /// Moves as a key asks; `false` if the action is about something else.
     pub fn act(&mut self, action: Action, length: usize, page: usize) -> bool {
-        let last = length.saturating_sub(1);
-        self.at = match action {
-            Action::Up => self.at.saturating_sub(1),
-            Action::Down => self.at.saturating_add(1),
-            Action::PageUp => self.at.saturating_sub(page.max(1)),
-            Action::PageDown => self.at.saturating_add(page.max(1)),
-            Action::First => 0,
-            Action::Last => last,
-            _ => return false,
+        match moved(self.at, action, length, page) {
+            Some(at) => self.at = at,
+            None => return false,
         }
-        .min(last);
         true
+    }
+
+    /// The line that is drawn at a place of the screen; it may be beyond the last one.
+    pub fn line_at(self, list: Rect, at: Position) -> Option<usize> {
+        list.contains(at).then(|| usize::from(at.y - list.y) + self.first_seen(usize::from(list.height)))
     }
 
     /// Stays inside a list that became shorter.
@@ -36,9 +36,36 @@ impl Chosen {
     }
 }
 
+/// Where a key moves to in so many lines, those of a list or those a text is scrolled by; nothing if the action is
+/// about something else.
+pub fn moved(at: usize, action: Action, length: usize, page: usize) -> Option<usize> {
+    let last = length.saturating_sub(1);
+    let to = match action {
+        Action::Up => at.saturating_sub(1),
+        Action::Down => at.saturating_add(1),
+        Action::PageUp => at.saturating_sub(page.max(1)),
+        Action::PageDown => at.saturating_add(page.max(1)),
+        Action::First => 0,
+        Action::Last => last,
+        _ => return None,
+    };
+    Some(to.min(last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_click_falls_on_the_line_that_is_drawn_there() {
+        let list = Rect::new(2, 10, 20, 5);
+        let chosen = Chosen { at: 12 };
+        assert_eq!(chosen.line_at(list, Position::new(2, 10)), Some(10), "the first of the third page");
+        assert_eq!(chosen.line_at(list, Position::new(21, 14)), Some(14));
+        for outside in [Position::new(1, 12), Position::new(22, 12), Position::new(5, 9), Position::new(5, 15)] {
+            assert_eq!(chosen.line_at(list, outside), None);
+        }
+    }
 
     #[test]
     fn the_chosen_line_is_always_inside_the_list_and_on_the_screen() {

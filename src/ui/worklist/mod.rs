@@ -354,8 +354,9 @@ impl Screen for Worklist {
         match pointer.kind {
             MouseEventKind::ScrollDown => self.act(Action::Down, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, context),
-            MouseEventKind::Down(MouseButton::Left) if list.contains(Position::new(pointer.column, pointer.row)) => {
-                let row = usize::from(pointer.row - list.y) + self.chosen.first_seen(usize::from(list.height));
+            MouseEventKind::Down(MouseButton::Left) => {
+                let at = Position::new(pointer.column, pointer.row);
+                let Some(row) = self.chosen.line_at(list, at) else { return };
                 if row >= self.seen().len() {
                     return;
                 }

@@ -381,8 +381,9 @@ impl Screen for MemberChoice {
         match pointer.kind {
             MouseEventKind::ScrollDown => self.act(Action::Down, context),
             MouseEventKind::ScrollUp => self.act(Action::Up, context),
-            MouseEventKind::Down(MouseButton::Left) if list.contains(Position::new(pointer.column, pointer.row)) => {
-                let at = usize::from(pointer.row - list.y) + self.chosen.first_seen(usize::from(list.height));
+            MouseEventKind::Down(MouseButton::Left) => {
+                let at = Position::new(pointer.column, pointer.row);
+                let Some(at) = self.chosen.line_at(list, at) else { return };
                 if at == self.chosen.at {
                     self.act(Action::Open, context);
                 } else if at < self.length() && self.writing.is_none() {
