@@ -101,6 +101,45 @@ impl Harness {
         harness
     }
 
+    /// Over a home that nobody has yet.
+    pub fn of_nobody(size: (u16, u16)) -> Self {
+        Self::new(size, |request| {
+            let status = Status {
+                initialised: false,
+                locked: true,
+                running: true,
+                identity: None,
+                name: None,
+                site: None,
+                recovery_confirmed: None,
+                disk_low_bytes: None,
+                version: Some(VERSION.into()),
+            };
+            matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
+        })
+    }
+
+    /// In the one case of the worklist.
+    pub fn in_case(size: (u16, u16), view: &CaseView) -> Self {
+        Self::in_case_with(size, view, |_| None)
+    }
+
+    /// The same, with a script for everything else.
+    pub fn in_case_with(
+        size: (u16, u16),
+        view: &CaseView,
+        mut script: impl FnMut(&Request) -> Option<Result<Reply, Failure>> + 'static,
+    ) -> Self {
+        let (listed, view) = (summary(&view.id, &view.spoken, &view.question), Box::new(view.clone()));
+        let mut app = Self::new(size, move |request| match request {
+            Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
+            Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
+            other => script(other),
+        });
+        app.enter();
+        app
+    }
+
     /// What the script knows from now on.
     pub fn script(&mut self, mut script: impl FnMut(&Request) -> Option<Result<Reply, Failure>> + 'static) {
         self.script = Box::new(move |request| script(request).or_else(|| usual(request)));

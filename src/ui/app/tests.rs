@@ -4,7 +4,7 @@ use super::harness::{Harness, SIZES, case, status, summary};
 use crossterm::event::{KeyModifiers, MouseEvent};
 
 use super::*;
-use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status, VERSION};
+use crate::node::api::{CaseSummary, CaseView, Failure, FailureCode, MessageView, PlanPatient, Status};
 use crate::ui::widget::popup::Question;
 
 /// An app at the worklist of an open home with these cases.
@@ -27,20 +27,7 @@ fn in_case(size: (u16, u16)) -> Harness {
 
 #[test]
 fn a_new_home_begins_with_who_she_is() {
-    let mut app = Harness::new((80, 24), |request| {
-        let status = Status {
-            initialised: false,
-            locked: true,
-            running: true,
-            identity: None,
-            name: None,
-            site: None,
-            recovery_confirmed: None,
-            disk_low_bytes: None,
-            version: Some(VERSION.into()),
-        };
-        matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
-    });
+    let mut app = Harness::of_nobody((80, 24));
     assert!(app.shows("Welcome to Overread") && app.shows("not for primary diagnosis"), "{}", app.screen());
     for text in ["Dr. Anna Weiss", "City Hospital", "", "correct horse", "correct house"] {
         app.keys(text).enter();

@@ -1,7 +1,7 @@
 //! What a case looks like in every state, at both sizes.
 
 use crate::node::api::{CaseStudyView, CaseView, Reply, Request};
-use crate::ui::app::harness::{Harness, SIZES, case, summary};
+use crate::ui::app::harness::{Harness, SIZES, case};
 
 fn index(withdrawn: bool, have: u64) -> CaseStudyView {
     CaseStudyView {
@@ -16,17 +16,6 @@ fn index(withdrawn: bool, have: u64) -> CaseStudyView {
         deleted_by: Vec::new(),
         relative_date: String::new(),
     }
-}
-
-fn open(size: (u16, u16), view: &CaseView) -> Harness {
-    let (listed, view) = (summary("c-1", "amber falcon", "Metastasis or cyst?"), Box::new(view.clone()));
-    let mut app = Harness::new(size, move |request| match request {
-        Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
-        Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
-        _ => None,
-    });
-    app.enter();
-    app
 }
 
 #[test]
@@ -48,7 +37,7 @@ fn every_state_of_a_case_says_what_it_is_and_what_to_do() {
     ];
     for size in SIZES {
         for (name, view, words) in &states {
-            let app = open(size, view);
+            let app = Harness::in_case(size, view);
             app.looks_like(&format!("case/{name}"));
             // A narrow screen has panel or images: what the state is stands in the one that is seen.
             assert!(app.shows(words), "{name}: {}", app.screen());
@@ -60,7 +49,7 @@ fn every_state_of_a_case_says_what_it_is_and_what_to_do() {
 fn a_study_that_is_withdrawn_goes_from_under_the_reader() {
     for size in SIZES {
         let there = CaseView { studies: vec![index(false, 240)], ..case("c-1", "amber falcon") };
-        let mut app = open(size, &there);
+        let mut app = Harness::in_case(size, &there);
         let gone = Box::new(CaseView { studies: vec![index(true, 240)], ..there });
         app.script(move |request| matches!(request, Request::CaseShow { .. }).then(|| Ok(Reply::Case(gone.clone()))));
         app.pass(6_000);

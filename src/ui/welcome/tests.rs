@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use super::WORDS_SHOWN_MS;
-use crate::node::api::{Failure, FailureCode, Initialised, Reply, Request, Status, VERSION};
+use crate::node::api::{Failure, FailureCode, Initialised, Reply, Request};
 use crate::ui::app::harness::{Harness, SIZES};
 use crate::ui::message::Message;
 
@@ -13,20 +13,7 @@ const CODE: &str = "legal winner thank year wave sausage worth useful legal winn
 
 /// An app over a home that nobody has yet.
 fn start(size: (u16, u16)) -> Harness {
-    Harness::new(size, |request| {
-        let status = Status {
-            initialised: false,
-            locked: true,
-            running: true,
-            identity: None,
-            name: None,
-            site: None,
-            recovery_confirmed: None,
-            disk_low_bytes: None,
-            version: Some(VERSION.into()),
-        };
-        matches!(request, Request::Status).then_some(Ok(Reply::Status(status)))
-    })
+    Harness::of_nobody(size)
 }
 
 fn paste(app: &mut Harness, text: &str) {

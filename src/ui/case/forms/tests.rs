@@ -1,6 +1,6 @@
 use super::*;
 use crate::node::api::{CaseStudyView, Reply};
-use crate::ui::app::harness::{Harness, SIZES, case, opinion, summary};
+use crate::ui::app::harness::{Harness, SIZES, case, opinion};
 
 fn view() -> CaseView {
     let index = CaseStudyView {
@@ -19,14 +19,7 @@ fn view() -> CaseView {
 }
 
 fn with(size: (u16, u16), view: CaseView) -> Harness {
-    let (listed, view) = (summary("c-1", "amber falcon", "Metastasis or cyst?"), Box::new(view));
-    let mut app = Harness::new(size, move |request| match request {
-        Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
-        Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
-        _ => None,
-    });
-    app.enter();
-    app
+    Harness::in_case(size, &view)
 }
 
 /// The last thing that was asked for, as JSON without its name.

@@ -1,27 +1,15 @@
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
 use crate::node::api::{
-    AttachedImage, AttachedView, BasisSeriesView, BasisView, CaseView, MemberView, MessageView, OpinionView, Reply,
-    Request,
+    AttachedImage, AttachedView, BasisSeriesView, BasisView, CaseView, MemberView, MessageView, OpinionView, Request,
 };
-use crate::ui::app::harness::{Harness, SIZES, case, summary};
+use crate::ui::app::harness::{Harness, SIZES, case};
 use crate::ui::keys::Place;
 use crate::ui::message::Message;
 
 /// The column of the panel's border, and its first row below the titles.
 fn panel((columns, _): (u16, u16)) -> (u16, u16) {
     if columns < 110 { (0, 3) } else { (columns - 46, 2) }
-}
-
-fn with(size: (u16, u16), view: &CaseView) -> Harness {
-    let (listed, view) = (summary("c-1", "amber falcon", "Metastasis or cyst?"), Box::new(view.clone()));
-    let mut app = Harness::new(size, move |request| match request {
-        Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
-        Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
-        _ => None,
-    });
-    app.enter();
-    app
 }
 
 fn click(app: &mut Harness, column: u16, row: u16) {
@@ -116,7 +104,7 @@ fn opinion(number: usize) -> OpinionView {
 #[test]
 fn a_click_chooses_the_member_who_is_drawn_there_also_when_scrolled() {
     for size in SIZES {
-        let mut app = with(size, &people());
+        let mut app = Harness::in_case(size, &people());
         let mut hit = 0;
         for scrolled in ["", ")", "))", "))))))))))", "))))))))))(("] {
             for y in 0..size.1 - 1 - panel(size).1 {
@@ -138,7 +126,7 @@ fn a_click_on_a_message_shows_what_its_writer_saw_also_when_scrolled() {
     for size in SIZES {
         // Every third has nothing with it.
         let messages = (0..24).map(|number| message(number, number % 3 != 0)).collect();
-        let mut app = with(size, &CaseView { messages, ..case("c-1", "amber falcon") });
+        let mut app = Harness::in_case(size, &CaseView { messages, ..case("c-1", "amber falcon") });
         let mut hit = 0;
         for scrolled in ["", "(", "((((", "(((((((((((((((((((((((((((", "(((()"] {
             for y in 0..size.1 - 1 - panel(size).1 {
@@ -162,7 +150,7 @@ fn a_click_on_a_message_shows_what_its_writer_saw_also_when_scrolled() {
 fn a_click_opens_the_opinion_that_is_drawn_there_also_when_scrolled() {
     for size in SIZES {
         let opinions = (0..9).map(opinion).collect();
-        let mut app = with(size, &CaseView { opinions, ..case("c-1", "amber falcon") });
+        let mut app = Harness::in_case(size, &CaseView { opinions, ..case("c-1", "amber falcon") });
         let mut hit = 0;
         for scrolled in ["", ")", ")))"] {
             for y in 0..size.1 - 1 - panel(size).1 {
@@ -191,7 +179,7 @@ fn a_click_opens_the_opinion_that_is_drawn_there_also_when_scrolled() {
 fn an_opinion_is_read_whole_over_the_case() {
     for size in SIZES {
         let opinions = vec![opinion(1), OpinionView { impression: "long ".repeat(1500), ..opinion(2) }];
-        let mut app = with(size, &CaseView { opinions, ..case("c-1", "amber falcon") });
+        let mut app = Harness::in_case(size, &CaseView { opinions, ..case("c-1", "amber falcon") });
         app.key(KeyCode::Tab).keys("}").enter();
         app.looks_like("case/opinion");
         assert!(app.shows("Series 1: 11 of 12 images arrived, 9 displayed"), "{}", app.screen());
@@ -209,7 +197,7 @@ fn an_opinion_is_read_whole_over_the_case() {
 #[test]
 fn what_a_key_chooses_is_seen_whatever_was_scrolled() {
     for size in SIZES {
-        let mut app = with(size, &people());
+        let mut app = Harness::in_case(size, &people());
         turn_to(&mut app, size, "Members");
         for at in 0..70 {
             app.keys("}");
@@ -223,7 +211,7 @@ fn what_a_key_chooses_is_seen_whatever_was_scrolled() {
         app.enter();
         assert!(app.said().starts_with("Choose something in the panel first"));
         let messages = (0..24).map(|number| message(number, number % 3 != 0)).collect();
-        let mut app = with(size, &CaseView { messages, ..case("c-1", "amber falcon") });
+        let mut app = Harness::in_case(size, &CaseView { messages, ..case("c-1", "amber falcon") });
         turn_to(&mut app, size, "Talk");
         for at in (0..24).rev().filter(|at| at % 3 != 0) {
             app.keys("{");

@@ -4,7 +4,7 @@ use super::rights::Given;
 use super::*;
 use crate::case::access::Role;
 use crate::node::api::{Failure, Reply};
-use crate::ui::app::harness::{Harness, SIZES, card, case, summary};
+use crate::ui::app::harness::{Harness, SIZES, card, case};
 use crate::ui::keys::Place;
 use crate::ui::message::Message;
 
@@ -29,7 +29,6 @@ fn view(mine: &str) -> CaseView {
 }
 
 fn with(size: (u16, u16), view: CaseView) -> Harness {
-    let (listed, view) = (summary("c-1", "amber falcon", "Metastasis or cyst?"), Box::new(view));
     let member = || {
         let mut card = card("Dr. Ben Okafor", "University Clinic", "verified");
         card.identity = "p-Dr. Ben Okafor".into();
@@ -40,9 +39,7 @@ fn with(size: (u16, u16), view: CaseView) -> Harness {
         card.expired = true;
         card
     };
-    let mut app = Harness::new(size, move |request| match request {
-        Request::CaseList => Some(Ok(Reply::Cases { cases: vec![listed.clone()] })),
-        Request::CaseShow { .. } => Some(Ok(Reply::Case(view.clone()))),
+    Harness::in_case_with(size, &view, move |request| match request {
         Request::CardList => Some(Ok(Reply::Cards {
             cards: vec![
                 card("Dr. Anna Weiss", "City Hospital", "me"),
@@ -54,9 +51,7 @@ fn with(size: (u16, u16), view: CaseView) -> Harness {
             ],
         })),
         _ => None,
-    });
-    app.enter();
-    app
+    })
 }
 
 /// The last thing that was asked for, as JSON without its name.
