@@ -70,6 +70,7 @@ async fn a_withdrawn_study_is_deleted_at_the_colleague_who_says_so() {
         (&studies[0].as_str().into(), &"Dr. Ben Okafor".into())
     );
 
+    assert_eq!(withdrawn["still_held_by"], Value::Array(Vec::new()));
     assert_eq!((&here["patient"]["name"], &here["other_patients"]), (&named(&studies[1]), &Value::Array(Vec::new())));
     let listed = asker.json(Request::CaseList).await;
     assert_eq!(listed["cases"][0]["patient"], named(&studies[1]), "who was withdrawn stands over nothing");

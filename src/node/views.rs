@@ -139,6 +139,7 @@ impl Node {
                 .map(|said| MessageView {
                     id: base32(&said.stamp.entry.0),
                     author: self.name_in(&state, &said.stamp.author),
+                    author_identity: said.stamp.author.to_string(),
                     text: shown_lines(&said.content.text).into_owned(),
                     time: said.stamp.claimed.to_string(),
                     late: said.stamp.flags.late,
@@ -172,6 +173,7 @@ impl Node {
                     entry: base32(&entry.0),
                     opened: receipt.opened.iter().map(|who| self.name_in(&state, who)).collect(),
                     read: receipt.read.iter().map(|who| self.name_in(&state, who)).collect(),
+                    read_by: receipt.read.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
             entries: state.log.len(),
@@ -191,6 +193,18 @@ impl Node {
             patient,
             other_patients,
         })
+    }
+
+    /// Who read a study that was withdrawn and has not said that she deleted it.
+    fn still_held_by(&self, state: &CaseState, study: &StudyState) -> Vec<String> {
+        if study.withdrawn.is_none() {
+            return Vec::new();
+        }
+        let deleted = state.shared.deletions.get(&study.study);
+        let is_local = |who: &IdentityKey| self.me().is_ok_and(|me| me.identity() == *who);
+        let readers = state.shared.members.iter().filter(|(who, member)| member.role.reads() && !is_local(who));
+        let still = readers.filter(|(who, _)| deleted.is_none_or(|deleted| !deleted.contains(*who)));
+        still.map(|(who, _)| self.name_in(state, who)).collect()
     }
 
     fn study_view(&self, case: CaseId, state: &CaseState, study: &StudyState) -> CaseStudyView {
@@ -216,6 +230,7 @@ impl Node {
             chunks_total: have.total,
             withdrawn: study.withdrawn.is_some(),
             deleted_by: deleted.into_iter().flatten().map(|who| self.name_in(state, who)).collect(),
+            still_held_by: self.still_held_by(state, study),
             relative_date: relative,
         }
     }
@@ -236,6 +251,7 @@ impl Node {
                 basis: measured.map(|measured| shown(&measured.basis).into_owned()),
                 label: mark.mark.label.as_ref().map(|label| shown(label).into_owned()),
                 author: self.name_in(&state, &mark.stamp.author),
+                author_identity: mark.stamp.author.to_string(),
                 time: mark.stamp.claimed.to_string(),
                 late: mark.stamp.flags.late,
                 forked: mark.stamp.flags.forked,
@@ -254,6 +270,7 @@ impl Node {
             views.push(OpinionView {
                 id: opinion.id.to_string(),
                 author: self.name_in(&state, &opinion.stamp.author),
+                author_identity: opinion.stamp.author.to_string(),
                 state: opinion_state(opinion.stamp.flags).into(),
                 agreement: agreement_word(content.agreement).into(),
                 confidence: content.confidence_percent,

@@ -274,6 +274,7 @@ mod tests {
             self.view.messages.push(MessageView {
                 id,
                 author: author.into(),
+                author_identity: String::new(),
                 text: text.into(),
                 time,
                 late: false,

@@ -79,6 +79,7 @@ fn mark(text: &str) -> MarkView {
         basis: Some("pixel spacing".into()),
         label: Some(text.into()),
         author: "Dr Beck".into(),
+        author_identity: "p-Dr Beck".into(),
         time: "2026-11-24T10:00:00Z".into(),
         late: false,
         forked: false,
@@ -90,6 +91,7 @@ fn opinion(text: &str) -> OpinionView {
     OpinionView {
         id: "o-abcdefghijkl".into(),
         author: "Dr Beck".into(),
+        author_identity: "p-Dr Beck".into(),
         state: "signed".into(),
         agreement: "agree".into(),
         confidence: Some(90),
@@ -152,6 +154,7 @@ fn case(text: &str) -> CaseView {
             chunks_total: 240,
             withdrawn: false,
             deleted_by: Vec::new(),
+            still_held_by: Vec::new(),
             relative_date: "0".into(),
         }],
         marks: vec![mark(text)],
@@ -159,6 +162,7 @@ fn case(text: &str) -> CaseView {
         messages: vec![MessageView {
             id: "1".into(),
             author: text.into(),
+            author_identity: format!("p-{text}"),
             text: text.into(),
             time: "2026-11-24T10:00:00Z".into(),
             late: true,

@@ -97,6 +97,9 @@ pub struct CaseStudyView {
     pub chunks_total: u64,
     pub withdrawn: bool,
     pub deleted_by: Vec<String>,
+    /// Members who read and have not said so, of a withdrawn study.
+    #[serde(default)]
+    pub still_held_by: Vec<String>,
     /// Days against the index examination of the same patient group, else `unknown`.
     pub relative_date: String,
 }
@@ -113,6 +116,9 @@ pub struct MarkView {
     pub basis: Option<String>,
     pub label: Option<String>,
     pub author: String,
+    /// Two may have the same name.
+    #[serde(default)]
+    pub author_identity: String,
     pub time: String,
     pub late: bool,
     pub forked: bool,
@@ -122,6 +128,9 @@ pub struct MarkView {
 pub struct OpinionView {
     pub id: String,
     pub author: String,
+    /// Two may have the same name.
+    #[serde(default)]
+    pub author_identity: String,
     /// `signed`, `late` or `forked`.
     pub state: String,
     pub agreement: String,
@@ -164,6 +173,9 @@ pub struct AddendumView {
 pub struct MessageView {
     pub id: String,
     pub author: String,
+    /// Two may have the same name.
+    #[serde(default)]
+    pub author_identity: String,
     pub text: String,
     pub time: String,
     pub late: bool,
@@ -265,6 +277,9 @@ pub struct ReceiptView {
     pub entry: String,
     pub opened: Vec<String>,
     pub read: Vec<String>,
+    /// Identities of those who read it.
+    #[serde(default)]
+    pub read_by: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

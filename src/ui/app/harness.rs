@@ -451,6 +451,7 @@ pub fn opinion(id: &str, author: &str) -> OpinionView {
     OpinionView {
         id: id.into(),
         author: author.into(),
+        author_identity: format!("p-{author}"),
         state: "signed".into(),
         agreement: "agree".into(),
         confidence: None,
@@ -569,6 +570,7 @@ pub fn case(id: &str, spoken: &str) -> CaseView {
         messages: vec![MessageView {
             id: "e".into(),
             author: "Dr. Ben Okafor".into(),
+            author_identity: "p-Dr. Ben Okafor".into(),
             text: "Is there\u{1b}[31m an older CT?".into(),
             time: "2027-01-15T08:00:00Z".into(),
             late: false,

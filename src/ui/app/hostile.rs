@@ -484,7 +484,7 @@ fn case(uids: &[String], dice: &mut Dice) -> crate::node::api::CaseView {
     let view = json!({"id": "c-hostile", "spoken": TEXT, "question": TEXT.repeat(50), "context": TEXT,
         "first_report": TEXT.repeat(200), "urgency": TEXT, "due": TEXT, "status": TEXT, "blind": true, "role": TEXT,
         "standing": "accepted", "here": [{"name": TEXT, "identity": TEXT, "me": false}], "members": [
-            {"name": "me", "identity": TEXT, "role": TEXT, "delivery": TEXT, "me": true},
+            {"name": "me", "identity": "p-me", "role": TEXT, "delivery": TEXT, "me": true},
             {"name": TEXT, "identity": TEXT, "role": TEXT, "delivery": TEXT, "me": false}],
         "studies": [{"id": "s-hostile", "role": TEXT, "modality": TEXT, "description": TEXT, "instances": u64::MAX,
             "chunks_have": dice.roll(), "chunks_total": 1, "withdrawn": false, "deleted_by": [TEXT],
@@ -526,6 +526,7 @@ fn case(uids: &[String], dice: &mut Dice) -> crate::node::api::CaseView {
                 basis: Some(TEXT.into()),
                 label: Some(TEXT.into()),
                 author: if at % 2 == 0 { "me".into() } else { TEXT.into() },
+                author_identity: if at % 2 == 0 { "p-me".into() } else { TEXT.into() },
                 time: TEXT.into(),
                 late: true,
                 forked: true,

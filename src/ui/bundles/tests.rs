@@ -65,6 +65,7 @@ fn view(id: &str) -> CaseView {
         chunks_total: 240,
         withdrawn: false,
         deleted_by: Vec::new(),
+        still_held_by: Vec::new(),
         relative_date: String::new(),
     };
     CaseView { members, studies: vec![study], ..case(id, "amber falcon") }

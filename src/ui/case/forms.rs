@@ -43,7 +43,7 @@ impl CaseForm {
     /// A form over a case; fields that leave no choice are filled in.
     pub fn new(change: Change, case: &CaseView) -> Self {
         let only = |mut names: Vec<String>| if names.len() == 1 { names.remove(0) } else { String::new() };
-        let me = case.members.iter().find(|member| member.me).map(|member| member.name.as_str());
+        let me = case.members.iter().find(|member| member.me).map(|member| member.identity.as_str());
         let fields: Vec<(Field, String)> = match change {
             Change::Edit => vec![
                 (Field::new("Question", "what you want to know"), case.question.clone()),
@@ -64,7 +64,7 @@ impl CaseForm {
                 ]
             }
             Change::Addendum => {
-                let mine = case.opinions.iter().filter(|opinion| Some(opinion.author.as_str()) == me);
+                let mine = case.opinions.iter().filter(|opinion| Some(opinion.author_identity.as_str()) == me);
                 vec![
                     (Field::new("Your opinion", "its id"), only(mine.map(|opinion| opinion.id.clone()).collect())),
                     (Field::new("Addendum", "what is to be added"), String::new()),

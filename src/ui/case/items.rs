@@ -7,6 +7,7 @@ use super::reading::Reading;
 use super::{BESIDE_WIDTH_MIN, CaseScreen, Tab, panel};
 use crate::ui::look::Look;
 use crate::ui::screen::{Context, Go};
+use crate::ui::viewer::member_number;
 
 /// Where things stand does not depend on it.
 const LOOK: Look = Look { colour: false };
@@ -105,7 +106,7 @@ impl CaseScreen {
     fn open_opinion(&self, id: &str, context: &mut Context<'_>) {
         let Some(view) = self.view.as_deref() else { return };
         if let Some(opinion) = view.opinions.iter().find(|opinion| opinion.id == id) {
-            let author = panel::member_number(view, &opinion.author);
+            let author = member_number(view, &opinion.author_identity);
             context.go(Go::Over(Box::new(Reading::new(opinion.clone(), author))));
         }
     }

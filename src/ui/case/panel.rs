@@ -14,6 +14,7 @@ use crate::encoding::text::{shown, shown_lines};
 use crate::node::api::{CaseView, MarkView, OpinionView};
 use crate::ui::look::Look;
 use crate::ui::patient;
+use crate::ui::viewer::member_number;
 use crate::view::marks::value_text;
 
 /// Cells that the panel's text needs at least.
@@ -186,11 +187,6 @@ pub(super) fn tab_at(panel: Rect, at: Position) -> Option<Tab> {
     })
 }
 
-/// The number of a member, which decides the colour of her name and her marks.
-pub(super) fn member_number(case: &CaseView, name: &str) -> usize {
-    case.members.iter().position(|member| member.name == name).unwrap_or_default()
-}
-
 fn text(lines: &mut Vec<Line<'static>>, text: &str) {
     lines.extend(shown_lines(text).lines().map(|line| Line::raw(line.to_owned())));
 }
@@ -251,7 +247,7 @@ fn opinions(screen: &CaseScreen, case: &CaseView, look: Look) -> Page {
             page.lines.push(Line::raw(""));
         }
         let from = page.lines.len();
-        let author = member_number(case, &opinion.author);
+        let author = member_number(case, &opinion.author_identity);
         opinion_lines(&mut page.lines, author, opinion, look);
         if let Some(first) = page.lines.get_mut(from) {
             first.spans.insert(0, pointer(screen.has_chosen(&opinion.id), look));
@@ -312,7 +308,10 @@ fn discussion(screen: &CaseScreen, case: &CaseView, look: Look) -> Page {
         let lines = &mut page.lines;
         lines.push(Line::from(vec![
             pointer(leads_somewhere(message) && screen.has_chosen(&message.id), look),
-            Span::styled(shown(&message.author).into_owned(), look.member(member_number(case, &message.author))),
+            Span::styled(
+                shown(&message.author).into_owned(),
+                look.member(member_number(case, &message.author_identity)),
+            ),
             Span::styled(format!("  {}", clock(&message.time)), look.dim()),
             Span::styled(if message.late { "  after closing" } else { "" }, look.warn()),
             Span::styled(if message.view.is_some() { "  V shows what was seen" } else { "" }, look.key()),
@@ -356,7 +355,7 @@ fn marks(screen: &CaseScreen, case: &CaseView, look: Look) -> Page {
             pointer(screen.has_chosen(&mark.id), look),
             Span::styled(
                 format!("{} {}", shown(&mark.author), shown(&mark.kind)),
-                look.member(member_number(case, &mark.author)),
+                look.member(member_number(case, &mark.author_identity)),
             ),
             Span::styled(value_of(mark), look.heading()),
             Span::raw(mark.label.as_ref().map_or_else(String::new, |label| format!("  {}", shown(label)))),

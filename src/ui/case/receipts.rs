@@ -51,9 +51,9 @@ impl CaseScreen {
         let Some(me) = view.members.iter().find(|member| member.me) else { return Vec::new() };
         let is_read = |opinion: &str| {
             let entry = opinion.trim_start_matches("o-");
-            view.receipts.iter().any(|receipt| receipt.entry == entry && receipt.read.contains(&me.name))
+            view.receipts.iter().any(|receipt| receipt.entry == entry && receipt.read_by.contains(&me.identity))
         };
-        let of_others = view.opinions.iter().filter(|opinion| opinion.author != me.name);
+        let of_others = view.opinions.iter().filter(|opinion| opinion.author_identity != me.identity);
         let unread = of_others.filter(|opinion| !is_read(&opinion.id) && !self.receipts.refused.contains(&opinion.id));
         unread.map(|opinion| opinion.id.clone()).collect()
     }

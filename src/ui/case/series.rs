@@ -18,8 +18,7 @@ pub(super) fn draw(case: &CaseView, here: &[HereView], frame: &mut Frame<'_>, ar
         let when = if study.role == "index" { String::new() } else { format!(" {}", study.relative_date) };
         spans.push(Span::raw(format!("{} {}{when}, ", shown(&study.modality), shown(&study.description))));
         spans.push(if study.withdrawn {
-            let others = case.members.iter().filter(|member| !member.me && !study.deleted_by.contains(&member.name));
-            let still: Vec<_> = others.map(|member| shown(&member.name)).collect();
+            let still: Vec<_> = study.still_held_by.iter().map(|name| shown(name)).collect();
             let owner = case.role == "owner" && !still.is_empty();
             let words = if owner { format!("; not deleted yet by {}", still.join(", ")) } else { String::new() };
             Span::styled(format!("withdrawn by its sender{words}"), look.bad())

@@ -14,6 +14,7 @@ fn index(withdrawn: bool, have: u64) -> CaseStudyView {
         chunks_total: 240,
         withdrawn,
         deleted_by: Vec::new(),
+        still_held_by: if withdrawn { vec!["Dr. Ben Okafor".into()] } else { Vec::new() },
         relative_date: String::new(),
     }
 }

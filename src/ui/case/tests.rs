@@ -149,3 +149,17 @@ fn opinions_opened_one_after_the_other_are_all_receipted_and_none_under_help() {
     app.key(KeyCode::Esc).pass(250);
     assert_eq!(read(&app), 1);
 }
+
+#[test]
+fn a_colleague_of_the_same_name_is_another_person() {
+    let namesake = OpinionView { author_identity: "p-another".into(), ..opinion("o-her", "Dr. Anna Weiss") };
+    let mut app = with(vec![opinion("o-mine", "Dr. Anna Weiss"), namesake]);
+    app.key(KeyCode::Tab);
+    let asked: Vec<&str> = (app.asked.iter())
+        .filter_map(|request| match request {
+            Request::OpinionRead { opinion } => Some(opinion.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(asked, ["o-her"]);
+}

@@ -190,9 +190,9 @@ impl Viewer {
             Action::Thumbnails => self.turn_strip(context),
             Action::MarkNext => self.next_mark(context),
             Action::MarksHide => self.hidden.turn_all(),
-            Action::MarksHideAuthor => match self.chosen_mark().map(|mark| mark.author.clone()) {
-                Some(author) => {
-                    let is_hidden = self.hidden.turn(&author);
+            Action::MarksHideAuthor => match self.chosen_mark().cloned() {
+                Some(mark) => {
+                    let (is_hidden, author) = (self.hidden.turn(&mark), mark.author);
                     context.say(&format!("{author}'s marks are {}.", if is_hidden { "hidden" } else { "shown" }));
                 }
                 None => context.say("Choose a mark first: n goes from one to the next."),

@@ -1,6 +1,6 @@
 //! The marks of a case as the pictures show them: in their authors' colours, with what they measure.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::super::keys::Tool;
 use super::super::picture::PictureKey;
@@ -12,11 +12,17 @@ use crate::view::marks::{Drawn, label_text, member_ink};
 /// The kind of mark that says that its image is worth looking at, as the command line calls it.
 pub const KEY_IMAGE: &str = "key-image";
 
+/// The number of a member, which decides the colour of her name and her marks; who is none has one of her own.
+pub fn member_number(case: &CaseView, identity: &str) -> usize {
+    case.members.iter().position(|member| member.identity == identity).unwrap_or(case.members.len())
+}
+
 /// A mark of the case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseMark {
     pub id: String,
     pub author: String,
+    pub author_identity: String,
     /// Whether this person made it, and may delete it.
     pub mine: bool,
     pub sop_instance_uid: String,
@@ -31,7 +37,7 @@ pub struct CaseMark {
 impl CaseMark {
     /// The marks of a case; a kind that this program does not draw is listed in the panel only.
     pub fn of(case: &CaseView) -> Vec<Self> {
-        let me = case.members.iter().find(|member| member.me).map(|member| member.name.as_str());
+        let me = case.members.iter().find(|member| member.me).map(|member| member.identity.as_str());
         case.marks.iter().filter_map(|mark| Self::one(case, mark, me)).collect()
     }
 
@@ -43,6 +49,7 @@ impl CaseMark {
             let author = shown(&pencil.author).into_owned();
             Some(Self {
                 id: pencil.device.clone(),
+                author_identity: pencil.identity.clone(),
                 mine: false,
                 sop_instance_uid: pencil.image.clone(),
                 frame: pencil.frame,
@@ -59,7 +66,6 @@ impl CaseMark {
     fn one(case: &CaseView, mark: &MarkView, me: Option<&str>) -> Option<Self> {
         let drawn = Tool::ALL.into_iter().find(|tool| tool.word() == mark.kind).map(Tool::shape);
         let shape = drawn.or_else(|| (mark.kind == KEY_IMAGE).then_some(Shape::KeyImage))?;
-        let number = case.members.iter().position(|member| member.name == mark.author).unwrap_or_default();
         let measured = mark.value.map(|value| Measured {
             value,
             unit: mark.unit.clone().unwrap_or_default(),
@@ -68,13 +74,14 @@ impl CaseMark {
         Some(Self {
             id: mark.id.clone(),
             author: shown(&mark.author).into_owned(),
-            mine: me == Some(mark.author.as_str()),
+            mine: me == Some(mark.author_identity.as_str()),
+            author_identity: mark.author_identity.clone(),
             sop_instance_uid: mark.image.clone(),
             frame: mark.frame,
             shape,
             points: mark.points.iter().map(|&(column, row)| Point { column, row }).collect(),
             words: label_text(mark.label.as_deref(), measured.as_ref()),
-            ink: member_ink(number),
+            ink: member_ink(member_number(case, &mark.author_identity)),
         })
     }
 
@@ -105,12 +112,13 @@ impl CaseMark {
 #[derive(Debug, Default)]
 pub struct Hidden {
     all: bool,
-    authors: BTreeSet<String>,
+    /// Names of authors by their identities.
+    authors: BTreeMap<String, String>,
 }
 
 impl Hidden {
     pub fn hides(&self, mark: &CaseMark) -> bool {
-        self.all || self.authors.contains(&mark.author)
+        self.all || self.authors.contains_key(&mark.author_identity)
     }
 
     /// Shows all marks if any are hidden, else hides all.
@@ -119,11 +127,11 @@ impl Hidden {
         self.authors.clear();
     }
 
-    /// Hides the marks of an author, or shows them again; whether they are hidden now.
-    pub fn turn(&mut self, author: &str) -> bool {
-        let was_hidden = self.authors.remove(author);
+    /// Hides all marks of a mark's author, or shows them again; whether they are hidden now.
+    pub fn turn(&mut self, mark: &CaseMark) -> bool {
+        let was_hidden = self.authors.remove(&mark.author_identity).is_some();
         if !was_hidden {
-            self.authors.insert(author.to_owned());
+            self.authors.insert(mark.author_identity.clone(), mark.author.clone());
         }
         !was_hidden
     }
@@ -133,7 +141,7 @@ impl Hidden {
         match (self.all, self.authors.is_empty()) {
             (true, _) => Some("marks hidden".into()),
             (false, false) => {
-                let authors: Vec<&str> = self.authors.iter().map(String::as_str).collect();
+                let authors: Vec<&str> = self.authors.values().map(String::as_str).collect();
                 Some(format!("marks of {} hidden", authors.join(", ")))
             }
             (false, true) => None,

@@ -55,7 +55,7 @@ use crate::view::layout::Layout;
 use crate::view::mpr::Reformat;
 use crate::view::scene::Pictures as Rasters;
 
-pub use self::marks::{CaseMark, KEY_IMAGE};
+pub use self::marks::{CaseMark, KEY_IMAGE, member_number};
 pub use self::pencil::Draft;
 pub use self::stack::Stack;
 

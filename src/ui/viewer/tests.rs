@@ -108,6 +108,7 @@ impl Case {
             chunks_total: self.chunks,
             withdrawn: false,
             deleted_by: Vec::new(),
+            still_held_by: Vec::new(),
             relative_date: "-90 days".into(),
         });
         CaseView {
@@ -343,6 +344,7 @@ fn mark(kind: &str, image: &str, points: &[(f64, f64)]) -> MarkView {
         basis: Some("in-patient pixel spacing".into()),
         label: Some("nod\u{1b}[31mule".into()),
         author: "Dr. Ben Okafor".into(),
+        author_identity: "p-Dr. Ben Okafor".into(),
         time: "2026-11-24T09:00:00Z".into(),
         late: false,
         forked: false,
@@ -573,6 +575,7 @@ fn a_message_takes_along_what_is_seen_and_others_can_see_it_too() {
     let message = MessageView {
         id: "e-1".into(),
         author: "Dr. Ben Okafor".into(),
+        author_identity: "p-Dr. Ben Okafor".into(),
         text: "here".into(),
         time: "2026-11-24T10:00:00Z".into(),
         late: false,
@@ -630,6 +633,7 @@ fn a_mark_is_answered_and_the_answer_leads_back_to_it() {
         let answer = |text: &str, about| MessageView {
             id: "e-1".into(),
             author: "Dr. Anna Weber".into(),
+            author_identity: "p-Dr. Anna Weber".into(),
             text: text.into(),
             time: "2026-11-24T10:00:00Z".into(),
             late: false,
@@ -729,8 +733,11 @@ fn the_label_that_is_inked_is_the_one_she_was_asked_about() {
 #[test]
 fn the_mark_that_is_deleted_is_the_one_the_question_named() {
     let first = uid(THICK, 0, 30);
-    let mine =
-        |kind: &str| MarkView { author: "Dr. Anna Weber".into(), ..mark(kind, &first, &[(9.0, 9.0), (50.0, 50.0)]) };
+    let mine = |kind: &str| MarkView {
+        author: "Dr. Anna Weber".into(),
+        author_identity: "p-Dr. Anna Weber".into(),
+        ..mark(kind, &first, &[(9.0, 9.0), (50.0, 50.0)])
+    };
     let mut case = Case::with(&[THICK], vec![mine("length"), mine("arrow")], (160, 50));
     case.keys("n").key(KeyCode::Delete);
     assert!(case.app.asks().contains("Delete your mark?"));
@@ -756,7 +763,12 @@ fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
     let Request::MarkAdd { sop_instance_uid, kind, points, .. } = case.inked() else { unreachable!() };
     assert_eq!((sop_instance_uid, kind.as_str(), points.len()), (&first, "key-image", 0));
     let ticket = case.inking.take().unwrap();
-    let mine = MarkView { id: "m-mine".into(), author: "Dr. Anna Weber".into(), ..theirs };
+    let mine = MarkView {
+        id: "m-mine".into(),
+        author: "Dr. Anna Weber".into(),
+        author_identity: "p-Dr. Anna Weber".into(),
+        ..theirs
+    };
     case.marks.push(mine);
     case.app.reply(ticket, Reply::Nothing {});
     case.serve();
@@ -773,7 +785,12 @@ fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
     case.keys("m");
     assert_eq!(case.count("key image of"), 0, "hidden with the marks");
     case.app.asked.clear();
-    case.marks.push(MarkView { id: "m-mine".into(), author: "Dr. Anna Weber".into(), ..case.marks[0].clone() });
+    case.marks.push(MarkView {
+        id: "m-mine".into(),
+        author: "Dr. Anna Weber".into(),
+        author_identity: "p-Dr. Anna Weber".into(),
+        ..case.marks[0].clone()
+    });
     case.app.pass(6_000);
     case.serve();
     case.keys("K");
@@ -784,7 +801,11 @@ fn a_key_turns_the_image_on_the_screen_into_a_key_image_and_back() {
 #[test]
 fn an_image_that_two_call_a_key_image_counts_once() {
     let first = uid(THICK, 0, 30);
-    let of = |author: &str| MarkView { author: author.into(), ..mark("key-image", &first, &[]) };
+    let of = |author: &str| MarkView {
+        author: author.into(),
+        author_identity: format!("p-{author}"),
+        ..mark("key-image", &first, &[])
+    };
     let mut case = Case::with(&[THICK, PRIOR], vec![of("Dr. Anna Weber"), of("Dr. Ben Okafor")], (200, 60));
     case.passes();
     assert!(case.shows("3 images  1 key"));

@@ -235,6 +235,7 @@ mod tests {
             basis: None,
             label: None,
             author: "Dr. Ben Okafor".into(),
+            author_identity: "p-Dr. Ben Okafor".into(),
             time: "2026-11-24T09:00:00Z".into(),
             late: false,
             forked: false,
@@ -292,6 +293,7 @@ mod tests {
             chunks_total: 5,
             withdrawn: false,
             deleted_by: Vec::new(),
+            still_held_by: Vec::new(),
             relative_date: String::new(),
         };
         CaseView { studies: vec![index], marks, ..case(id, "amber falcon") }

@@ -13,6 +13,7 @@ fn view() -> CaseView {
         chunks_total: 3,
         withdrawn: false,
         deleted_by: Vec::new(),
+        still_held_by: Vec::new(),
         relative_date: String::new(),
     };
     CaseView { studies: vec![index], ..case("c-1", "amber falcon") }

@@ -69,6 +69,7 @@ fn message(number: usize, leads: bool) -> MessageView {
         id: format!("e-{number}"),
         // Short enough that what stands beside it needs no second row.
         author: format!("A {number}"),
+        author_identity: format!("p-A {number}"),
         // Every row of it tells whose it is.
         text: format!("said{number} ").repeat(30),
         view: leads.then_some(view),
@@ -81,6 +82,7 @@ fn opinion(number: usize) -> OpinionView {
     OpinionView {
         id: format!("o-{number}"),
         author: format!("Author {number}"),
+        author_identity: format!("p-Author {number}"),
         state: "signed".into(),
         agreement: "agree".into(),
         confidence: Some(80),

@@ -71,6 +71,7 @@ fn message(view: AttachedView) -> MessageView {
     MessageView {
         id: "e-1".into(),
         author: "Dr. Ben Okafor".into(),
+        author_identity: "p-Dr. Ben Okafor".into(),
         text: "here".into(),
         time: "2026-11-24T10:00:00Z".into(),
         late: false,
