@@ -231,6 +231,20 @@ fn a_home_that_another_program_holds_says_so_and_opens_as_soon_as_it_is_free() {
 }
 
 #[test]
+fn an_app_whose_node_ends_is_locked_and_says_so() {
+    let folder = TempDir::new().unwrap();
+    let anna = Home::of(folder.path(), "anna", "Dr. Anna Weiss", "City Hospital");
+    let node = anna.node(&[]);
+    let terminal = Terminal::open();
+    let mut app = terminal.begin(&anna);
+    terminal.shows("No case yet.");
+    node.stop("TERM");
+    terminal.shows_whole("Passphrase");
+    send_signal(app.0.id(), "TERM");
+    assert!(wait(&mut app.0).success(), "{}", tail(&terminal.written()));
+}
+
+#[test]
 fn an_identity_is_restored_in_a_fresh_home_from_its_recovery_code() {
     let folder = TempDir::new().unwrap();
     let old = Home::of(folder.path(), "old", "Dr. Anna Weiss", "City Hospital");

@@ -27,7 +27,7 @@ use super::widget::toast::{Toasts, Weight};
 use super::worklist::Worklist;
 use crate::encoding::text::shown;
 use crate::encoding::time::Timestamp;
-use crate::node::api::{Event, LOCKED_NOTICES, Passphrase, Reply, Request, SettingsView};
+use crate::node::api::{Event, FailureCode, LOCKED_NOTICES, Passphrase, Reply, Request, SettingsView};
 use crate::view::raster::Scene;
 
 /// How long a node may be silent at the start before the screen says so, in milliseconds.
@@ -347,6 +347,11 @@ impl App {
         if let Ok(Reply::Settings(settings)) = outcome.as_deref() {
             self.settled(settings, turn);
         }
+        // The node that was open may have ended, and another one be there that is not.
+        let is_locked = matches!(&outcome, Err(failure) if failure.code == FailureCode::Locked);
+        if is_locked && !self.locked && self.status.is_none() {
+            self.ask_status(turn);
+        }
         if self.status == Some(ticket) {
             self.status = None;
             if let Ok(Reply::Status(status)) = outcome.as_deref()
@@ -358,6 +363,7 @@ impl App {
             }
             match outcome.as_deref() {
                 Ok(Reply::Status(status)) if !status.initialised => self.only(Box::new(Welcome::default()), turn),
+                Ok(Reply::Status(status)) if status.locked && !self.locked => self.lock(turn),
                 Ok(Reply::Status(status)) if status.locked => {
                     let given = self.options.passphrase.take();
                     turn.wishes.push(Wish::Follow);

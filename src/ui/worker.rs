@@ -55,6 +55,9 @@ const TELL_VOLUME_EVERY: Duration = Duration::from_millis(300);
 /// Events of one request that wait for the app.
 const EVENTS_MAX: usize = 64;
 
+/// How long after a node has ended the next one is followed.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(1);
+
 /// The background.
 pub struct Worker {
     client: Client,
@@ -286,22 +289,29 @@ impl Worker {
         });
     }
 
+    /// Follows what happens. A node that ends is followed by the next one of the home, which may be another program's.
     async fn follow(&mut self) {
         let Ok(mut client) = self.client.another().await else { return };
         let messages = self.messages.clone();
         let task = self.tasks.spawn(async move {
-            let (events, heard) = mpsc::channel(EVENTS_MAX);
-            let (_replies, replied) = mpsc::channel(1);
-            let envelope =
-                Envelope { request: Request::Follow, passphrase: None, request_id: None, wait_seconds: None };
-            let following = async {
-                let ended = client.converse(envelope, &events, replied).await;
-                drop(events);
-                ended
-            };
-            let telling = pass_on(heard, &messages, Message::Followed);
-            if let (Err(failure), ()) = tokio::join!(following, telling) {
-                tracing::warn!(what = failure.what, "the node is not followed any more");
+            loop {
+                let (events, heard) = mpsc::channel(EVENTS_MAX);
+                let (_replies, replied) = mpsc::channel(1);
+                let envelope =
+                    Envelope { request: Request::Follow, passphrase: None, request_id: None, wait_seconds: None };
+                let following = async {
+                    let ended = client.converse(envelope, &events, replied).await;
+                    drop(events);
+                    ended
+                };
+                let telling = pass_on(heard, &messages, Message::Followed);
+                if let (Err(failure), ()) = tokio::join!(following, telling) {
+                    tracing::warn!(what = failure.what, "the node is not followed any more");
+                }
+                tokio::time::sleep(FOLLOW_AGAIN).await;
+                if let Ok(next) = client.another().await {
+                    client = next;
+                }
             }
         });
         if let Some(before) = self.following.replace(task) {

@@ -492,3 +492,23 @@ fn images_that_are_asked_for_in_the_worklist_are_no_failure_while_they_travel() 
     app.answer(Err(Failure::new(FailureCode::NotReached, "125 of 240 pieces are here.")));
     assert!(app.said().starts_with("Asked for:"), "{}", app.said());
 }
+
+#[test]
+fn a_node_that_is_locked_all_of_a_sudden_locks_the_screen() {
+    let mut app = with_falcon((80, 24));
+    app.script = Box::new(|request| match request {
+        Request::Status => {
+            let Reply::Status(open) = status(true) else { unreachable!() };
+            Some(Ok(Reply::Status(Status { locked: true, ..open })))
+        }
+        Request::Lock => Some(Ok(Reply::Nothing {})),
+        _ => Some(Err(Failure::new(FailureCode::Locked, "The vault is locked."))),
+    });
+    app.keys("r");
+    assert!(app.shows("is locked") && !app.shows("amber falcon"), "{}", app.screen());
+    // One request that wants the passphrase is no locked vault.
+    let mut app = with_falcon((80, 24));
+    app.keys("f");
+    app.answer(Err(Failure::new(FailureCode::Locked, "Give the passphrase.")));
+    assert!(app.shows("amber falcon"), "{}", app.screen());
+}
