@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::encoding::text::shown;
 use crate::node::api::{CaseView, HereView};
 use crate::ui::look::Look;
+use crate::ui::widget::text::kind_of;
 use crate::ui::worklist::arrived;
 
 pub(super) fn draw(case: &CaseView, here: &[HereView], frame: &mut Frame<'_>, area: Rect, look: Look) {
@@ -16,7 +17,7 @@ pub(super) fn draw(case: &CaseView, here: &[HereView], frame: &mut Frame<'_>, ar
     for study in &case.studies {
         spans.push(Span::styled(format!("{} ", study.role), look.heading()));
         let when = if study.role == "index" { String::new() } else { format!(" {}", study.relative_date) };
-        spans.push(Span::raw(format!("{} {}{when}, ", shown(&study.modality), shown(&study.description))));
+        spans.push(Span::raw(format!("{}{when}, ", kind_of(&study.modality, &study.description))));
         spans.push(if study.withdrawn {
             let still: Vec<_> = study.still_held_by.iter().map(|name| shown(name)).collect();
             let owner = case.role == "owner" && !still.is_empty();

@@ -17,7 +17,7 @@ use crate::ui::look::Look;
 use crate::ui::patient;
 use crate::ui::widget::amount::{bytes, count};
 use crate::ui::widget::list::Chosen;
-use crate::ui::widget::text::hanging;
+use crate::ui::widget::text::{hanging, kind_of};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Tab {
@@ -350,7 +350,7 @@ pub(super) fn skipped_line(path: &str, why: &str, width: usize) -> String {
 
 /// What of a study is there: `CT CT Chest: 118 images in 2 series, 61.2 MiB`.
 fn study_line(study: &ImportedStudy) -> String {
-    let mut words = format!("{} {}", shown(&study.modality), shown(&study.description)).trim().to_owned();
+    let mut words = kind_of(&study.modality, &study.description);
     if words.is_empty() {
         words = "study".into();
     }

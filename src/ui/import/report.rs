@@ -12,7 +12,7 @@ use crate::ui::keys::Action;
 use crate::ui::look::Look;
 use crate::ui::widget::amount::{bytes, count};
 use crate::ui::widget::list::Chosen;
-use crate::ui::widget::text::hanging;
+use crate::ui::widget::text::{hanging, kind_of};
 
 /// Characters of an id that are shown: enough to type it at the command line.
 const ID_CHARS: usize = 10;
@@ -55,7 +55,7 @@ impl ReportPage {
     fn lines(&self, width: u16, look: Look) -> Vec<Line<'static>> {
         let mut lines = vec![Line::raw("")];
         for study in &self.report.studies {
-            let name = format!("{} {}", shown(&study.modality), shown(&study.description)).trim().to_owned();
+            let name = kind_of(&study.modality, &study.description);
             let id: String = shown(&study.id).chars().take(ID_CHARS).collect();
             lines.push(Line::from(vec![
                 Span::styled(format!(" {name}  "), look.heading()),

@@ -7,6 +7,7 @@ use crate::node::api::{CardView, PlanPatient, StudyPatient, StudyView};
 use crate::ui::keys::Action;
 use crate::ui::patient;
 use crate::ui::widget::list::Chosen;
+use crate::ui::widget::text::kind_of;
 
 use super::study_words;
 
@@ -227,7 +228,7 @@ pub(super) fn may_be_asked(card: &CardView) -> bool {
 
 /// A study in the list: of when, what, and of whom.
 pub(super) fn study_row(study: &StudyView, who: Option<&PlanPatient>) -> String {
-    let what = format!("{} {}", shown(&study.modality), shown(&study.description)).trim().to_owned();
+    let what = kind_of(&study.modality, &study.description);
     match who {
         Some(who) => {
             let day = Some(patient::date(&who.study_date)).filter(|day| !day.is_empty());

@@ -25,6 +25,7 @@ use super::patient;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
 use super::widget::field::Field;
 use super::widget::popup::Question;
+use super::widget::text::kind_of;
 use crate::case::content::TEXT_BYTES_MAX;
 use crate::encoding::text::shown;
 use crate::encoding::time::{Timestamp, parse_duration_ms};
@@ -498,7 +499,7 @@ fn cut(text: &str) -> String {
 
 /// A study's patient and what it is, in a line.
 fn study_words(who: Option<&crate::node::api::PlanPatient>, modality: &str, description: &str) -> String {
-    let what = format!("{} {}", shown(modality), shown(description)).trim().to_owned();
+    let what = kind_of(modality, description);
     match who {
         Some(patient) => format!("{what}, {}, {}", patient::date(&patient.study_date), patient::who(patient)),
         None => what,

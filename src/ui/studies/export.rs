@@ -18,7 +18,7 @@ use crate::ui::look::Look;
 use crate::ui::message::{Ticket, Wish};
 use crate::ui::screen::{Context, Dots, Go, Outcome, Screen};
 use crate::ui::widget::amount::{bytes, count, draw_busy};
-use crate::ui::widget::text::hanging;
+use crate::ui::widget::text::{hanging, kind_of};
 
 /// Characters of an id that stand in the name of the folder.
 const ID_CHARS: usize = 10;
@@ -80,8 +80,8 @@ impl ExportStudy {
 
     /// What is written, in words.
     fn name(&self) -> String {
-        let name = format!("{} {}", shown(&self.study.modality), shown(&self.study.description));
-        format!("{}, {}", name.trim(), count(self.study.instances, "image"))
+        let name = kind_of(&self.study.modality, &self.study.description);
+        format!("{name}, {}", count(self.study.instances, "image"))
     }
 
     fn lines(&self, look: Look, width: u16) -> Vec<Line<'static>> {

@@ -26,10 +26,11 @@ use super::message::Ticket;
 use super::new_case::NewCase;
 use super::patient;
 use super::screen::{Context, Dots, Go, Outcome, Screen};
+use super::widget::amount::count;
 use super::widget::field::Field;
 use super::widget::list::Chosen;
 use super::widget::popup::Question;
-use crate::encoding::text::shown;
+use super::widget::text::kind_of;
 use crate::node::api::{PlanPatient, Reply, Request, StudyDetail, StudyView};
 
 /// The list of studies.
@@ -126,7 +127,7 @@ impl Studies {
             return;
         }
         let mut lines =
-            vec![format!("{} {}, {} images", shown(&study.modality), shown(&study.description), study.instances)];
+            vec![format!("{}, {}", kind_of(&study.modality, &study.description), count(study.instances, "image"))];
         if let Some(patient) = self.patients.get(&study.id) {
             lines.push(format!("{}, {}", patient::who(patient), patient::examination(patient)));
         }

@@ -3,6 +3,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::encoding::text::shown;
+
 /// Less of a text tells nothing.
 const SHORT_WIDTH_MIN: usize = 6;
 
@@ -23,6 +25,11 @@ pub fn hanging(first: &str, text: &str, width: u16) -> Vec<String> {
     lines.push(line);
     let blank = " ".repeat(indent);
     lines.iter().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { first } else { &blank })).collect()
+}
+
+/// `CT Chest`: what a study or series is. Either word may be missing.
+pub fn kind_of(modality: &str, description: &str) -> String {
+    format!("{} {}", shown(modality), shown(description)).trim().to_owned()
 }
 
 /// As much of a text as fits into so many columns.
@@ -46,6 +53,14 @@ pub fn shortened(text: &str, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_study_is_has_no_blank_for_a_word_that_is_missing() {
+        assert_eq!(
+            (kind_of("CT", "Chest"), kind_of("CT", ""), kind_of("", "Chest")),
+            ("CT Chest".into(), "CT".into(), "Chest".into())
+        );
+    }
 
     #[test]
     fn a_text_that_is_cut_says_so_and_too_little_of_one_is_left_away() {

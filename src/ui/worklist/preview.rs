@@ -18,6 +18,7 @@ use crate::ui::picture::PictureKey;
 use crate::ui::screen::{Context, Dots, Outcome};
 use crate::ui::thumbnails::Thumbnails;
 use crate::ui::viewer::KEY_IMAGE;
+use crate::ui::widget::text::kind_of;
 use crate::view::raster::Scene;
 
 /// How long an examination that is still arriving is not looked into again once it has an image, in milliseconds.
@@ -181,10 +182,9 @@ fn at_a_glance(case: &CaseView, look: Look) -> Vec<Line<'static>> {
     for study in &case.studies {
         let gone = if study.withdrawn { ", withdrawn" } else { "" };
         lines.push(Line::raw(format!(
-            "{}: {} {}, {} images{gone}",
+            "{}: {}, {} images{gone}",
             study.role,
-            shown(&study.modality),
-            shown(&study.description),
+            kind_of(&study.modality, &study.description),
             study.instances
         )));
     }

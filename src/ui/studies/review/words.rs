@@ -8,6 +8,7 @@ use crate::encoding::text::shown;
 use crate::node::api::LeftOutImage;
 use crate::ui::look::Look;
 use crate::ui::widget::amount::count;
+use crate::ui::widget::text::kind_of;
 
 impl LeftOutReview {
     pub(super) fn counted(&self, images: &[LeftOutImage], look: Look) -> Vec<Line<'static>> {
@@ -42,7 +43,7 @@ impl LeftOutReview {
     }
 
     pub(super) fn about(&self, image: &LeftOutImage, look: Look) -> Vec<Line<'static>> {
-        let what = format!("{} {}", shown(&image.modality), shown(&image.series_description)).trim().to_owned();
+        let what = kind_of(&image.modality, &image.series_description);
         let frame = match image.frames_to_see.get(self.frame_at) {
             Some(frame) if image.frames > 1 => format!(
                 ", frame {frame} of {} ({} of {} to see, {} unseen)",
